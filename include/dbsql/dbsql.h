@@ -1,0 +1,425 @@
+/*
+ * dbsql: Databricks SQL for C.
+ *
+ * The whole public API, in the order in which a program needs it:
+ *
+ *    1  Status and errors           5  Connections            9  Rows, one at a time
+ *    2  Library: version, memory    6  Statements            10  Metadata calls
+ *    3  Logging                     7  Results               11  Arrow IPC: read and write
+ *    4  Calls and configuration     8  Results as Arrow
+ *
+ * Rules that hold everywhere:
+ *
+ *  - A function that can fail returns a dbsql_status and takes `dbsql_error **error` last. `error` may be NULL. On failure, and
+ *    only then, `*error` is set to a new error that the caller frees with dbsql_error_free(). Set it to NULL before the call.
+ *  - A function that can wait takes a `const dbsql_call *` just before it: one time limit and one cancel handle for everything
+ *    that happens inside, connecting and retrying included. NULL means the connection's defaults.
+ *  - Texts are UTF-8 with a length where they go in as data (SQL, values), and zero-terminated where they are names.
+ *  - Threads: a connection and everything that hangs from it (statements, results, streams) is used by one thread at a time.
+ *    Exceptions, callable from any thread at any time: dbsql_cancel_trigger(), dbsql_statement_cancel(). Different connections
+ *    are independent. Released Arrow arrays may be released from any thread.
+ *  - Memory: what a *_new() or *_connect() gave is freed with the function named there; views (`const char *`) belong to the
+ *    object they came from and live as long as it does, unless said otherwise.
+ *  - The library installs no signal handler, runs nothing at exit, raises no SIGPIPE and prints nothing.
+ */
+#ifndef DBSQL_H
+#define DBSQL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arrow.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#define DBSQL_API
+#else
+#define DBSQL_API __attribute__((visibility("default")))
+#endif
+
+#if defined(__GNUC__)
+#define DBSQL_PRINTF(format_index, args_index) __attribute__((format(printf, format_index, args_index)))
+#else
+#define DBSQL_PRINTF(format_index, args_index)
+#endif
+
+/* ---- 1. Status and errors ------------------------------------------------------------------------------------------------ */
+
+/* What went wrong, roughly. The first three are the kinds of the Go driver (errors/errors.go of databricks-sql-go). */
+typedef enum dbsql_status {
+  DBSQL_OK = 0,
+  DBSQL_ERROR_DRIVER = 1,    /* wrong use of the library, an unsupported feature, an answer that makes no sense */
+  DBSQL_ERROR_REQUEST = 2,   /* connecting, TLS, HTTP, authentication, permission */
+  DBSQL_ERROR_EXECUTION = 3, /* the server accepted the statement and says that it failed */
+  DBSQL_ERROR_CANCELLED = 4, /* the cancel handle was triggered, or the statement was cancelled on the server */
+  DBSQL_ERROR_TIMEOUT = 5,   /* the time limit of the call, or the server's query timeout, ran out */
+  DBSQL_ERROR_NO_MEMORY = 6  /* an allocation failed; the error is static and needs no memory */
+} dbsql_status;
+
+typedef struct dbsql_error dbsql_error;
+
+/* Frees an error; NULL is allowed. */
+DBSQL_API void dbsql_error_free(dbsql_error *error);
+
+/* All accessors allow NULL and then answer DBSQL_OK, "", 0 or false. Texts live as long as the error; they are never NULL and
+ * never hold a token, a password or a pre-signed URL. */
+DBSQL_API dbsql_status dbsql_error_kind(const dbsql_error *error);
+/* The message, for people: what was being done, what went wrong, what the other side said. */
+DBSQL_API const char *dbsql_error_message(const dbsql_error *error);
+/* Five characters. The server's own where it sent one; otherwise the ODBC state that fits (08001 cannot connect, 08S01 connection
+ * lost, 28000 not authorised, HYT00 timeout, HY008 cancelled, HY001 memory, HY000 anything else ...). */
+DBSQL_API const char *dbsql_error_sqlstate(const dbsql_error *error);
+/* The error class in brackets at the start of a server message, such as "TABLE_OR_VIEW_NOT_FOUND"; "" if there is none. */
+DBSQL_API const char *dbsql_error_class(const dbsql_error *error);
+/* The server's numeric code; 0 if it sent none. */
+DBSQL_API int32_t dbsql_error_vendor_code(const dbsql_error *error);
+/* The HTTP status of the failing answer; 0 if there was none. */
+DBSQL_API int dbsql_error_http_status(const dbsql_error *error);
+/* The statement's id as in the query history; "" if none was known. */
+DBSQL_API const char *dbsql_error_query_id(const dbsql_error *error);
+/* The session's id. */
+DBSQL_API const char *dbsql_error_connection_id(const dbsql_error *error);
+/* The caller's own id, from dbsql_call. */
+DBSQL_API const char *dbsql_error_correlation_id(const dbsql_error *error);
+/* `x-request-id` of the failing answer: what Databricks' support asks for. */
+DBSQL_API const char *dbsql_error_request_id(const dbsql_error *error);
+/* The host that was being talked to or waited for. */
+DBSQL_API const char *dbsql_error_host(const dbsql_error *error);
+/* True if the server refused the work without starting it, so that the same call may succeed later. */
+DBSQL_API bool dbsql_error_is_retryable(const dbsql_error *error);
+/* How long the server asked to wait, in milliseconds; -1 if it did not say. */
+DBSQL_API int64_t dbsql_error_retry_after_ms(const dbsql_error *error);
+/* How often the failing request was sent, and how long the call took, in milliseconds. */
+DBSQL_API int dbsql_error_attempts(const dbsql_error *error);
+DBSQL_API int64_t dbsql_error_elapsed_ms(const dbsql_error *error);
+/* True if the server said that the session is gone: the connection must be replaced. */
+DBSQL_API bool dbsql_error_is_session_lost(const dbsql_error *error);
+
+/* The name of a status, such as "DBSQL_ERROR_REQUEST". Static. */
+DBSQL_API const char *dbsql_status_name(dbsql_status status);
+
+/* ---- 2. Library ---------------------------------------------------------------------------------------------------------- */
+
+#define DBSQL_VERSION_MAJOR 0
+#define DBSQL_VERSION_MINOR 1
+#define DBSQL_VERSION_PATCH 0
+#define DBSQL_VERSION "0.1.0"
+
+/* The version of the library that is loaded, such as "0.1.0". Static. */
+DBSQL_API const char *dbsql_version(void);
+
+/* Replaces malloc, realloc and free for everything that the library itself allocates (libcurl and OpenSSL keep theirs). All three
+ * must be set and may be called from any thread; `user` is passed on. Call it once, before any other function; it fails with
+ * DBSQL_ERROR_DRIVER once something has been allocated. The struct is copied. NULL restores the C library's. */
+typedef struct dbsql_allocator {
+  void *(*allocate)(void *user, size_t size);
+  void *(*reallocate)(void *user, void *block, size_t size);
+  void (*release)(void *user, void *block);
+  void *user;
+} dbsql_allocator;
+DBSQL_API dbsql_status dbsql_set_allocator(const dbsql_allocator *allocator);
+
+/* ---- 3. Logging ---------------------------------------------------------------------------------------------------------- */
+
+typedef enum dbsql_log_level {
+  DBSQL_LOG_OFF = 0,
+  DBSQL_LOG_ERROR = 1,
+  DBSQL_LOG_WARN = 2,
+  DBSQL_LOG_INFO = 3,
+  DBSQL_LOG_DEBUG = 4,
+  DBSQL_LOG_TRACE = 5
+} dbsql_log_level;
+
+typedef struct dbsql_log_field {
+  const char *key;
+  const char *value;
+} dbsql_log_field;
+
+typedef struct dbsql_log_record {
+  dbsql_log_level level;
+  const char *module;  /* such as "http", "session" */
+  const char *message; /* one line */
+  const dbsql_log_field *fields;
+  size_t field_count;
+  int64_t time_unix_us;
+} dbsql_log_record;
+
+/* Called on the thread that does the work, with the record valid during the call only. It must not call into the library.
+ * Secrets are replaced before the record is made. */
+typedef void (*dbsql_log_function)(void *user, const dbsql_log_record *record);
+
+/* ---- 4. Calls and configuration ------------------------------------------------------------------------------------------ */
+
+/* A handle by which one thread ends what another is waiting for. */
+typedef struct dbsql_cancel dbsql_cancel;
+DBSQL_API dbsql_status dbsql_cancel_new(dbsql_cancel **cancel, dbsql_error **error);
+/* From any thread and from a signal handler. Every call that runs with this handle, or starts with it later, returns
+ * DBSQL_ERROR_CANCELLED within a second. Stays triggered until reset. */
+DBSQL_API void dbsql_cancel_trigger(dbsql_cancel *cancel);
+DBSQL_API bool dbsql_cancel_is_triggered(const dbsql_cancel *cancel);
+/* Makes the handle usable again. No call may be running with it. */
+DBSQL_API void dbsql_cancel_reset(dbsql_cancel *cancel);
+/* No call may be running with it. NULL is allowed. */
+DBSQL_API void dbsql_cancel_free(dbsql_cancel *cancel);
+
+/* How one call may wait. Begin with DBSQL_CALL_INIT. */
+typedef struct dbsql_call {
+  size_t struct_size;         /* sizeof(dbsql_call), so that the struct can grow */
+  int64_t timeout_ms;         /* > 0: milliseconds for the whole call; 0: the connection's default; < 0: no limit */
+  dbsql_cancel *cancel;       /* may be NULL; must outlive the call */
+  const char *correlation_id; /* may be NULL; copied into errors and log records */
+} dbsql_call;
+#define DBSQL_CALL_INIT \
+  { sizeof(dbsql_call), 0, NULL, NULL }
+
+/* The settings of a connection. One table of options drives every way of writing them: docs/options.md is made from it. */
+typedef struct dbsql_config dbsql_config;
+DBSQL_API dbsql_status dbsql_config_new(dbsql_config **config, dbsql_error **error);
+/* Wipes secrets. NULL is allowed. */
+DBSQL_API void dbsql_config_free(dbsql_config *config);
+/* Sets one option by its name or an alias; case, '_' and '-' do not matter. A value that cannot be honoured, or an unknown name,
+ * is an error that names the option and the nearest known one. `session.NAME` sets a session parameter of the server. */
+DBSQL_API dbsql_status dbsql_config_set(dbsql_config *config, const char *name, const char *value, dbsql_error **error);
+/* Reads an option back as text into `*value`, which the caller frees with dbsql_free(); `*value` is NULL if it is not set. A
+ * secret cannot be read back: error. */
+DBSQL_API dbsql_status dbsql_config_get(const dbsql_config *config, const char *name, char **value, dbsql_error **error);
+/* Adds everything that a connection string says. The grammar is told by its look:
+ *    token:TOKEN@HOST:443/sql/1.0/warehouses/ID?catalog=main      the Go driver's DSN (https:// or http:// may stand before)
+ *    databricks://token:TOKEN@HOST:443/sql/1.0/warehouses/ID      the same as a URL
+ *    Host=HOST;HTTPPath=/sql/1.0/warehouses/ID;AuthMech=3;UID=token;PWD=TOKEN        as in odbc.ini
+ * In the DSN and URL forms an unknown name becomes a session parameter, unless it is a typo of a known one. */
+DBSQL_API dbsql_status dbsql_config_parse(dbsql_config *config, const char *text, size_t length, dbsql_error **error);
+/* Sets what DATABRICKS_* variables say and is not set yet. */
+DBSQL_API dbsql_status dbsql_config_load_environment(dbsql_config *config, dbsql_error **error);
+/* Sends the log records of this configuration's connections up to `level` to `function`. NULL stops it. */
+DBSQL_API void dbsql_config_set_log(dbsql_config *config, dbsql_log_level level, dbsql_log_function function, void *user);
+
+/* The option table, for programs that show or complete options. */
+typedef struct dbsql_option_info {
+  const char *name;
+  const char *aliases;       /* separated by commas */
+  const char *type;          /* "string", "bool", "int", "enum" */
+  const char *unit;          /* "", "ms", "s", "bytes", "rows" */
+  const char *default_value; /* as text; "" if there is none */
+  const char *bounds;        /* such as "1..65535" or "a|b|c"; "" if there are none */
+  bool secret;
+  const char *documentation;
+} dbsql_option_info;
+DBSQL_API size_t dbsql_option_count(void);
+/* False if `index` is out of range. All texts are static. */
+DBSQL_API bool dbsql_option_describe(size_t index, dbsql_option_info *info);
+
+/* Frees a text that the library gave away (only where a function says so). NULL is allowed. */
+DBSQL_API void dbsql_free(void *block);
+
+/* ---- 5. Connections ------------------------------------------------------------------------------------------------------ */
+
+typedef struct dbsql_connection dbsql_connection;
+
+/* Opens a session. `config` is copied and may be freed or changed at once. */
+DBSQL_API dbsql_status dbsql_connect(const dbsql_config *config, const dbsql_call *call, dbsql_connection **connection,
+                                     dbsql_error **error);
+/* Closes the session and frees the connection, whatever is returned; the error only informs. Statements and results must be freed
+ * before. Arrow arrays that were handed out stay valid. NULL is allowed. */
+DBSQL_API dbsql_status dbsql_connection_close(dbsql_connection *connection, const dbsql_call *call, dbsql_error **error);
+/* The session's id (a GUID as text). */
+DBSQL_API const char *dbsql_connection_id(const dbsql_connection *connection);
+/* The protocol version that the server answered (TProtocolVersion: 42248 is SPARK V8; 10 and below are plain HiveServer2). */
+DBSQL_API int32_t dbsql_connection_protocol_version(const dbsql_connection *connection);
+/* True until the session is known to be gone. No I/O. */
+DBSQL_API bool dbsql_connection_is_alive(const dbsql_connection *connection);
+/* Asks the server whether the session lives, without running SQL (GetInfo). */
+DBSQL_API dbsql_status dbsql_connection_ping(dbsql_connection *connection, const dbsql_call *call, dbsql_error **error);
+/* What the server says of itself: `*value` is a text to be freed with dbsql_free(). `info_type` is a number of SQLGetInfo, such as
+ * 17 (product name) or 18 (version). */
+DBSQL_API dbsql_status dbsql_connection_get_info(dbsql_connection *connection, int32_t info_type, const dbsql_call *call, char **value,
+                                                 dbsql_error **error);
+
+/* ---- 6. Statements ------------------------------------------------------------------------------------------------------- */
+
+typedef struct dbsql_statement dbsql_statement;
+typedef struct dbsql_result dbsql_result;
+
+DBSQL_API dbsql_status dbsql_statement_new(dbsql_connection *connection, dbsql_statement **statement, dbsql_error **error);
+/* Cancels what still runs. Results of the statement stay usable. NULL is allowed. */
+DBSQL_API void dbsql_statement_free(dbsql_statement *statement);
+/* Settings of this statement only: "query_timeout_s", "max_rows" (rows of the whole result, cut by the server), "query_tags".
+ * An unknown name is an error that names the nearest known one. */
+DBSQL_API dbsql_status dbsql_statement_set(dbsql_statement *statement, const char *name, const char *value, dbsql_error **error);
+/* Runs SQL and waits until the first rows are there. `length` may be SIZE_MAX for a zero-terminated text. On success `*result` is
+ * a result to be freed with dbsql_result_free(), also for statements that return no rows. A statement runs one text at a time;
+ * executing again is allowed once the call has returned. */
+DBSQL_API dbsql_status dbsql_statement_execute(dbsql_statement *statement, const char *sql, size_t length, const dbsql_call *call,
+                                               dbsql_result **result, dbsql_error **error);
+/* From any thread: asks the server to cancel what the statement is running; the call that waits for it then returns
+ * DBSQL_ERROR_CANCELLED. Success also if nothing runs. Waits for the server's answer at most 10 s unless `call` says otherwise. */
+DBSQL_API dbsql_status dbsql_statement_cancel(dbsql_statement *statement, const dbsql_call *call, dbsql_error **error);
+/* The id of the last statement that the server accepted, "" before. Valid until the next execution. */
+DBSQL_API const char *dbsql_statement_query_id(const dbsql_statement *statement);
+
+/* dbsql_statement_new, _execute and _free in one. */
+DBSQL_API dbsql_status dbsql_execute(dbsql_connection *connection, const char *sql, size_t length, const dbsql_call *call,
+                                     dbsql_result **result, dbsql_error **error);
+
+/* ---- 7. Results ---------------------------------------------------------------------------------------------------------- */
+
+/* SQL types of columns. Values are ours; names are the SQL names. */
+typedef enum dbsql_type {
+  DBSQL_TYPE_UNKNOWN = 0,
+  DBSQL_TYPE_VOID,
+  DBSQL_TYPE_BOOLEAN,
+  DBSQL_TYPE_TINYINT,
+  DBSQL_TYPE_SMALLINT,
+  DBSQL_TYPE_INT,
+  DBSQL_TYPE_BIGINT,
+  DBSQL_TYPE_FLOAT,
+  DBSQL_TYPE_DOUBLE,
+  DBSQL_TYPE_DECIMAL,
+  DBSQL_TYPE_STRING, /* also VARCHAR and CHAR: results do not tell them apart */
+  DBSQL_TYPE_BINARY,
+  DBSQL_TYPE_DATE,
+  DBSQL_TYPE_TIMESTAMP,     /* an instant, shown in the session's time zone */
+  DBSQL_TYPE_TIMESTAMP_NTZ, /* a wall clock without a zone */
+  DBSQL_TYPE_INTERVAL_YEAR_MONTH,
+  DBSQL_TYPE_INTERVAL_DAY_TIME,
+  DBSQL_TYPE_ARRAY,
+  DBSQL_TYPE_MAP,
+  DBSQL_TYPE_STRUCT,
+  DBSQL_TYPE_VARIANT,
+  DBSQL_TYPE_GEOMETRY,
+  DBSQL_TYPE_GEOGRAPHY,
+  DBSQL_TYPE_TIME,
+  DBSQL_TYPE_OBJECT
+} dbsql_type;
+/* "BIGINT", "INTERVAL DAY TO SECOND" ...; "UNKNOWN" for anything else. Static. */
+DBSQL_API const char *dbsql_type_name(dbsql_type type);
+
+typedef struct dbsql_column {
+  const char *name;      /* as the server wrote it; names may repeat */
+  dbsql_type type;       /* the logical type, also where the server sent text */
+  const char *type_text; /* the SQL type in full, such as "DECIMAL(10,2)" or "ARRAY<STRUCT<a: INT>>" */
+  int32_t precision;     /* DECIMAL; otherwise 0 */
+  int32_t scale;         /* DECIMAL; otherwise 0 */
+  bool nullable;
+  const char *comment;
+} dbsql_column;
+
+/* Frees the result and closes the statement's operation on the server if it is still open (waits at most 10 s for it). Arrow
+ * arrays that were handed out stay valid. NULL is allowed. */
+DBSQL_API void dbsql_result_free(dbsql_result *result);
+DBSQL_API size_t dbsql_result_column_count(const dbsql_result *result);
+/* False if `index` is out of range. Texts live as long as the result. */
+DBSQL_API bool dbsql_result_column(const dbsql_result *result, size_t index, dbsql_column *column);
+/* The id of the statement in the query history. */
+DBSQL_API const char *dbsql_result_query_id(const dbsql_result *result);
+/* Rows that INSERT, UPDATE, DELETE or MERGE changed; -1 if the server did not say. */
+DBSQL_API int64_t dbsql_result_affected_rows(const dbsql_result *result);
+/* Rows delivered so far, through either way of reading. */
+DBSQL_API int64_t dbsql_result_rows_read(const dbsql_result *result);
+
+/* ---- 8. Results as Arrow ------------------------------------------------------------------------------------------------- */
+
+/* The schema of all batches. The caller releases `*schema`. */
+DBSQL_API dbsql_status dbsql_result_schema(dbsql_result *result, struct ArrowSchema *schema, dbsql_error **error);
+/* The next batch of rows, a struct array with one child per column; at the end success with `batch->release == NULL`. The caller
+ * releases it, whenever and from whatever thread. Batches are views into what was received: no copy is made. */
+DBSQL_API dbsql_status dbsql_result_next_batch(dbsql_result *result, const dbsql_call *call, struct ArrowArray *batch, dbsql_error **error);
+/* Turns the result into a stream, which then owns it: do not use or free `result` afterwards (also its id and counts are gone:
+ * read them before). `call` is applied to each get_next; its cancel handle must outlive the stream. On failure the result stays
+ * with the caller. Release of the stream does what dbsql_result_free() does. */
+DBSQL_API dbsql_status dbsql_result_stream(dbsql_result *result, const dbsql_call *call, struct ArrowArrayStream *stream,
+                                           dbsql_error **error);
+
+/* ---- 9. Rows, one at a time ---------------------------------------------------------------------------------------------- */
+
+/* A thin reader on the same batches: it never converts what is not asked for. Do not mix with dbsql_result_next_batch().
+ * Columns count from 0. */
+
+/* Steps to the next row (the first call: to the first); `*has_row` is false at the end. */
+DBSQL_API dbsql_status dbsql_row_next(dbsql_result *result, const dbsql_call *call, bool *has_row, dbsql_error **error);
+
+/* The typed getters read a column of exactly that kind and fail (SQLSTATE 07006) for another; a NULL reads as zero or empty. A
+ * value that would not fit is an error (22003), never cut. */
+DBSQL_API bool dbsql_is_null(const dbsql_result *result, size_t column);
+DBSQL_API dbsql_status dbsql_get_bool(const dbsql_result *result, size_t column, bool *value, dbsql_error **error);
+/* TINYINT to BIGINT; DATE as days and TIMESTAMP as microseconds since 1970-01-01; intervals as months or microseconds. */
+DBSQL_API dbsql_status dbsql_get_int64(const dbsql_result *result, size_t column, int64_t *value, dbsql_error **error);
+/* FLOAT and DOUBLE. */
+DBSQL_API dbsql_status dbsql_get_double(const dbsql_result *result, size_t column, double *value, dbsql_error **error);
+/* STRING, BINARY, VARIANT and whatever the server sent as text: the bytes as they are, not zero-terminated. Valid until the batch
+ * is left. */
+DBSQL_API dbsql_status dbsql_get_bytes(const dbsql_result *result, size_t column, const void **value, size_t *length, dbsql_error **error);
+/* DECIMAL: the unscaled value is high * 2^64 + low; the scale is the column's. */
+typedef struct dbsql_decimal {
+  int64_t high;
+  uint64_t low;
+  int32_t scale;
+} dbsql_decimal;
+DBSQL_API dbsql_status dbsql_get_decimal(const dbsql_result *result, size_t column, dbsql_decimal *value, dbsql_error **error);
+/* Any column as text, by the rules of docs/types.md (exact decimals, shortest floating-point digits that read back, ISO dates,
+ * nested values as JSON). Zero-terminated; `*length` (may be NULL) does not count the zero. NULL gives `*value` NULL. Valid until
+ * the row is left or the same column is asked for again. */
+DBSQL_API dbsql_status dbsql_get_text(dbsql_result *result, size_t column, const char **value, size_t *length, dbsql_error **error);
+/* Any column as one JSON value: numbers and booleans plain, NULL as null, anything else quoted; nested values as arrays and
+ * objects. Same lifetime as dbsql_get_text(). */
+DBSQL_API dbsql_status dbsql_get_json(dbsql_result *result, size_t column, const char **value, size_t *length, dbsql_error **error);
+
+/* ---- 10. Metadata calls -------------------------------------------------------------------------------------------------- */
+
+/* What the catalog knows, as results with the columns of thrift.md 2.4 (JDBC's). A NULL argument does not filter. Patterns use
+ * `%`, `_` and the escape `\`; the others are taken literally. */
+DBSQL_API dbsql_status dbsql_get_catalogs(dbsql_connection *connection, const dbsql_call *call, dbsql_result **result, dbsql_error **error);
+DBSQL_API dbsql_status dbsql_get_schemas(dbsql_connection *connection, const char *catalog, const char *schema_pattern,
+                                         const dbsql_call *call, dbsql_result **result, dbsql_error **error);
+/* `table_types`: an array of `table_type_count` names such as "TABLE", "VIEW"; none means all. */
+DBSQL_API dbsql_status dbsql_get_tables(dbsql_connection *connection, const char *catalog, const char *schema_pattern,
+                                        const char *table_pattern, const char *const *table_types, size_t table_type_count,
+                                        const dbsql_call *call, dbsql_result **result, dbsql_error **error);
+DBSQL_API dbsql_status dbsql_get_table_types(dbsql_connection *connection, const dbsql_call *call, dbsql_result **result,
+                                             dbsql_error **error);
+DBSQL_API dbsql_status dbsql_get_columns(dbsql_connection *connection, const char *catalog, const char *schema_pattern,
+                                         const char *table_pattern, const char *column_pattern, const dbsql_call *call,
+                                         dbsql_result **result, dbsql_error **error);
+DBSQL_API dbsql_status dbsql_get_functions(dbsql_connection *connection, const char *catalog, const char *schema_pattern,
+                                           const char *function_pattern, const dbsql_call *call, dbsql_result **result,
+                                           dbsql_error **error);
+DBSQL_API dbsql_status dbsql_get_type_info(dbsql_connection *connection, const dbsql_call *call, dbsql_result **result,
+                                           dbsql_error **error);
+DBSQL_API dbsql_status dbsql_get_primary_keys(dbsql_connection *connection, const char *catalog, const char *schema, const char *table,
+                                              const dbsql_call *call, dbsql_result **result, dbsql_error **error);
+/* Foreign keys from the `foreign_*` table to the `parent_*` table; leave one side NULL for all of the other side's. */
+DBSQL_API dbsql_status dbsql_get_cross_reference(dbsql_connection *connection, const char *parent_catalog, const char *parent_schema,
+                                                 const char *parent_table, const char *foreign_catalog, const char *foreign_schema,
+                                                 const char *foreign_table, const dbsql_call *call, dbsql_result **result,
+                                                 dbsql_error **error);
+
+/* ---- 11. Arrow IPC ------------------------------------------------------------------------------------------------------- */
+
+/* Reads an Arrow IPC stream from memory, as Databricks sends it: plain, or as one or more LZ4 frames. With `schema` (the bytes of
+ * one encapsulated schema message) `data` may begin with record batches at once, as the inline batches of a Thrift answer do.
+ * The bytes are checked fully; a wrong one is an error that says what was wrong. They are copied once, and the batches are views
+ * into the copy. The caller releases `*stream`. */
+DBSQL_API dbsql_status dbsql_ipc_read(const void *data, size_t length, const void *schema, size_t schema_length,
+                                      struct ArrowArrayStream *stream, dbsql_error **error);
+
+/* Writes an Arrow IPC stream: the schema, batches, and an end mark. `write` gets all bytes in order and returns 0, or an errno
+ * value, which stops the writing and is reported. */
+typedef int (*dbsql_write_function)(void *user, const void *data, size_t length);
+typedef struct dbsql_ipc_writer dbsql_ipc_writer;
+DBSQL_API dbsql_status dbsql_ipc_writer_new(const struct ArrowSchema *schema, dbsql_write_function write, void *user,
+                                            dbsql_ipc_writer **writer, dbsql_error **error);
+DBSQL_API dbsql_status dbsql_ipc_writer_write(dbsql_ipc_writer *writer, const struct ArrowArray *batch, dbsql_error **error);
+/* Writes the end mark. */
+DBSQL_API dbsql_status dbsql_ipc_writer_finish(dbsql_ipc_writer *writer, dbsql_error **error);
+/* NULL is allowed. Writes nothing. */
+DBSQL_API void dbsql_ipc_writer_free(dbsql_ipc_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,1 @@
+dbsql_test(base base)
