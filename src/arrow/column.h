@@ -6,63 +6,27 @@
 #ifndef DBSQL_ARROW_COLUMN_H
 #define DBSQL_ARROW_COLUMN_H
 
+#include "arrow/column_format.h"
 #include "base/buf.h"
-
-/* What the value is stored as. */
-enum arrow_kind {
-  ARROW_NULL,
-  ARROW_BOOL,
-  ARROW_INT8,
-  ARROW_INT16,
-  ARROW_INT32,
-  ARROW_INT64,
-  ARROW_UINT8,
-  ARROW_UINT16,
-  ARROW_UINT32,
-  ARROW_UINT64,
-  ARROW_HALF,
-  ARROW_FLOAT,
-  ARROW_DOUBLE,
-  ARROW_DECIMAL, /* 128 bits; other widths are ARROW_UNSUPPORTED here */
-  ARROW_UTF8,
-  ARROW_BINARY,
-  ARROW_LARGE_UTF8,
-  ARROW_LARGE_BINARY,
-  ARROW_FIXED_BINARY,
-  ARROW_DATE_DAY,
-  ARROW_DATE_MILLI,
-  ARROW_TIME,
-  ARROW_TIMESTAMP,
-  ARROW_DURATION,
-  ARROW_INTERVAL_MONTH,
-  ARROW_INTERVAL_DAY_TIME,
-  ARROW_INTERVAL_MONTH_DAY_NANO,
-  ARROW_LIST,
-  ARROW_LARGE_LIST,
-  ARROW_FIXED_LIST,
-  ARROW_STRUCT,
-  ARROW_MAP,
-  ARROW_UNSUPPORTED
-};
 
 struct time_zone;
 
 struct arrow_column {
   /* From the schema. */
   enum arrow_kind kind;
-  const char *name;     /* borrowed from the schema */
-  int32_t precision;    /* decimal */
-  int32_t scale;        /* decimal */
-  int32_t width;        /* bytes of a fixed-size binary, entries of a fixed-size list */
-  int32_t unit;         /* time, timestamp, duration: units in a second (1, 1000, 1000000, 1000000000) */
-  bool has_zone;        /* timestamp: an instant, not a wall clock */
+  const char *name;       /* borrowed from the schema */
+  int32_t precision;      /* decimal */
+  int32_t scale;          /* decimal */
+  int32_t width;          /* bytes of a fixed-size binary, entries of a fixed-size list */
+  int32_t unit;           /* time, timestamp, duration: units in a second (1, 1000, 1000000, 1000000000) */
+  bool has_zone;          /* timestamp: an instant, not a wall clock */
   struct time_zone *zone; /* owned */
   int64_t child_count;
   struct arrow_column *children; /* owned */
   /* From the batch. */
   int64_t length;
   int64_t null_count;
-  int64_t offset; /* to be added to a row for the three below */
+  int64_t offset;          /* to be added to a row for the three below */
   const uint8_t *validity; /* NULL: no value is null */
   const void *data;        /* values; for strings the bytes */
   const void *offsets;     /* 32 or 64 bits wide, by kind */

@@ -1,0 +1,1 @@
+dbsql_test(builder base arrow)
