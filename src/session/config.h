@@ -19,6 +19,10 @@ enum option_id {
   OPTION_COUNT
 };
 
+/* config_int() of the ENUM options: the index of the word. */
+enum server_type { SERVER_AUTO, SERVER_DATABRICKS, SERVER_HIVE };
+enum auth_type { AUTH_NONE, AUTH_PAT };
+
 struct session_parameter {
   char *name;
   char *value;
@@ -26,6 +30,8 @@ struct session_parameter {
 
 struct option_value {
   bool is_set;
+  bool from_environment;
+  bool from_url;         /* proxy_user and proxy_password that stood in proxy_url */
   int64_t number;        /* INT, BOOL; the index of the word for ENUM */
   char *text;            /* STRING that is no secret, ENUM */
   struct secret *secret; /* STRING that is a secret */
@@ -35,23 +41,35 @@ struct dbsql_config {
   struct option_value values[OPTION_COUNT];
   struct session_parameter *parameters; /* in the order of their first setting */
   size_t parameter_count;
+  struct session_parameter *headers; /* sent with every request: http_header.NAME; checked (auth.md 6, T8) */
+  size_t header_count;
+  char *environment_host; /* what the environment names as host: its token is for no other (T3); NULL if it names none */
   struct log log;
 };
 
 /* What an option is: what was set, or the default. */
-const char *config_text(const dbsql_config *config, enum option_id id); /* "" if there is neither; not for secrets */
-int64_t config_int(const dbsql_config *config, enum option_id id);
+const char *config_text(const dbsql_config *config, enum option_id id); /* "" if there is neither; STRING and ENUM, not for secrets */
+int64_t config_int(const dbsql_config *config, enum option_id id);      /* INT, BOOL, ENUM */
 bool config_bool(const dbsql_config *config, enum option_id id);
 const struct secret *config_secret(const dbsql_config *config, enum option_id id); /* NULL if not set */
 static inline bool config_is_set(const dbsql_config *config, enum option_id id) {
   return config->values[id].is_set;
 }
 
+/* Freed with dbsql_config_free(). */
 dbsql_status config_copy(const dbsql_config *from, dbsql_config **to, dbsql_error **error);
 /* Checks what only the whole shows: host and path present, http:// only where it may be, both or neither of certificate and key,
- * authentication that fits together, ... Fills in what follows from other options. Called by dbsql_connect() on its copy. */
+ * authentication that fits together, ... Called by dbsql_connect() on its copy. Fills in what follows from other options, so that
+ * afterwards
+ *    auth_type and server are set, the latter never to SERVER_AUTO;
+ *    http_path holds what warehouse_id said, org_id what the path says (unset if it says nothing);
+ *    proxy_url holds what proxy_host and proxy_port said;
+ *    the session's parameters hold what timezone, query_tags and metric_view_metadata said. */
 dbsql_status config_resolve(dbsql_config *config, dbsql_error **error);
 /* The URL of the Thrift endpoint, "https://HOST:PORT/PATH" (IPv6 in brackets), freed with mem_free(). After config_resolve(). */
 dbsql_status config_endpoint(const dbsql_config *config, char **url, dbsql_error **error);
+
+/* Whether the server is to be spoken to as a plain HiveServer2 from the start. After config_resolve(). */
+bool config_is_plain(const dbsql_config *config);
 
 #endif
