@@ -76,6 +76,7 @@ struct settings {
   } origins[OPTION_COUNT];
   const char *prefix;            /* of errors: "invalid DSN"; NULL for none */
   bool leftovers_are_parameters; /* an unknown name is a session parameter */
+  bool after_secret;             /* the last name was a secret's: what follows may be the rest of its value */
   bool jdbc;                     /* the session parameters that JDBC knows by name are that */
 };
 void settings_init(struct settings *settings, const char *prefix);
@@ -113,8 +114,5 @@ dbsql_status config_parse_jdbc(struct settings *settings, struct slice text, siz
 /* dbsql_config_load_environment() with another source of variables. */
 typedef const char *(*environment_function)(void *user, const char *name);
 dbsql_status config_load_from(dbsql_config *config, environment_function get, void *user, dbsql_error **error);
-
-/* docs/options.md, as text. The caller frees the buffer. */
-void config_document(struct buf *out);
 
 #endif

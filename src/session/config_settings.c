@@ -348,7 +348,12 @@ static dbsql_status put_unknown(struct settings *settings, struct slice name, st
     }
   }
   char shown[nearest_size], nearest[nearest_size];
-  printable_name(name, shown);
+  if (settings->after_secret) {
+    /* Perhaps no name at all, but the end of the secret. */
+    snprintf(shown, sizeof shown, "what follows the secret");
+  } else {
+    printable_name(name, shown);
+  }
   config_nearest_name(name, settings->leftovers_are_parameters ? 1 : 3, nearest);
   if (settings->leftovers_are_parameters && !*nearest) {
     if (!looks_secret(name)) return settings_put_parameter(settings, name, value, position, error);
@@ -372,6 +377,7 @@ dbsql_status settings_put(struct settings *settings, struct slice name, struct s
     return settings_error(settings, "HY024", position, error, "the value of %s is not valid UTF-8", shown);
   }
   struct name_match match = config_find_name(name);
+  if (match.kind != NAME_UNKNOWN) settings->after_secret = match.kind == NAME_OPTION && option_table[match.option].secret;
   switch (match.kind) {
     case NAME_OPTION: return settings_put_option(settings, match.option, shown, value, position, error);
     case NAME_FOREIGN: return put_foreign(settings, match.foreign, shown, value, position, error);
