@@ -245,7 +245,7 @@ typedef struct dbsql_statement dbsql_statement;
 typedef struct dbsql_result dbsql_result;
 
 DBSQL_API dbsql_status dbsql_statement_new(dbsql_connection *connection, dbsql_statement **statement, dbsql_error **error);
-/* Cancels what still runs. Results of the statement stay usable. NULL is allowed. */
+/* No call may be running with it. Results of the statement stay usable. NULL is allowed. */
 DBSQL_API void dbsql_statement_free(dbsql_statement *statement);
 /* Settings of this statement only: "query_timeout_s", "max_rows" (rows of the whole result, cut by the server), "query_tags".
  * An unknown name is an error that names the nearest known one. */

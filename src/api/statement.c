@@ -1,0 +1,90 @@
+#include "session/statement.h"
+
+#include "api/api.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+dbsql_status dbsql_statement_new(dbsql_connection *connection, dbsql_statement **statement, dbsql_error **error) {
+  API_REQUIRE(statement, error);
+  *statement = NULL;
+  API_REQUIRE(connection, error);
+  dbsql_statement *made = mem_alloc_zero(1, sizeof *made);
+  if (!made) return error_no_memory(error);
+  made->connection = connection;
+  made->query_timeout_s = -1;
+  pthread_mutex_init(&made->lock, NULL);
+  *statement = made;
+  return DBSQL_OK;
+}
+
+void dbsql_statement_free(dbsql_statement *statement) {
+  if (!statement) return;
+  pthread_mutex_destroy(&statement->lock);
+  mem_free(statement->query_tags);
+  mem_free(statement);
+}
+
+static dbsql_status set_number(int64_t *target, const char *name, const char *value, int64_t most, dbsql_error **error) {
+  int64_t number;
+  if (!text_parse_int64(value, strlen(value), &number) || number < 0 || number > most) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY024", "%s: \"%s\" is not a whole number from 0 to %lld", name, value, (long long)most);
+  }
+  *target = number;
+  return DBSQL_OK;
+}
+
+dbsql_status dbsql_statement_set(dbsql_statement *statement, const char *name, const char *value, dbsql_error **error) {
+  API_REQUIRE(statement, error);
+  API_REQUIRE(name, error);
+  API_REQUIRE(value, error);
+  if (text_equal_nocase(name, "query_timeout_s")) return set_number(&statement->query_timeout_s, name, value, INT32_MAX, error);
+  if (text_equal_nocase(name, "max_rows")) return set_number(&statement->max_rows, name, value, INT64_MAX, error);
+  if (text_equal_nocase(name, "query_tags")) {
+    char *copy = *value ? mem_strdup(value) : NULL;
+    if (*value && !copy) return error_no_memory(error);
+    mem_free(statement->query_tags);
+    statement->query_tags = copy;
+    return DBSQL_OK;
+  }
+  static const char *const known[] = {"query_timeout_s", "max_rows", "query_tags"};
+  size_t nearest = 0, nearest_distance = SIZE_MAX;
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    size_t distance = text_distance(name, known[i], 64);
+    if (distance < nearest_distance) {
+      nearest = i;
+      nearest_distance = distance;
+    }
+  }
+  return error_set(error, DBSQL_ERROR_DRIVER, "HY092", "statements have no option \"%s\"; did you mean \"%s\"?", name, known[nearest]);
+}
+
+dbsql_status dbsql_statement_execute(dbsql_statement *statement, const char *sql, size_t length, const dbsql_call *call,
+                                     dbsql_result **result, dbsql_error **error) {
+  API_REQUIRE(result, error);
+  *result = NULL;
+  API_REQUIRE(statement, error);
+  API_REQUIRE(sql, error);
+  API_BEGIN(error);
+  API_END(statement_execute(statement, slice_of(sql, length == SIZE_MAX ? strlen(sql) : length), call, result, error));
+}
+
+dbsql_status dbsql_statement_cancel(dbsql_statement *statement, const dbsql_call *call, dbsql_error **error) {
+  API_REQUIRE(statement, error);
+  return statement_cancel(statement, call, error);
+}
+
+const char *dbsql_statement_query_id(const dbsql_statement *statement) {
+  return statement ? statement->query_id : "";
+}
+
+dbsql_status dbsql_execute(dbsql_connection *connection, const char *sql, size_t length, const dbsql_call *call, dbsql_result **result,
+                           dbsql_error **error) {
+  API_REQUIRE(result, error);
+  *result = NULL;
+  dbsql_statement *statement;
+  dbsql_status status = dbsql_statement_new(connection, &statement, error);
+  if (status != DBSQL_OK) return status;
+  status = dbsql_statement_execute(statement, sql, length, call, result, error);
+  dbsql_statement_free(statement);
+  return status;
+}

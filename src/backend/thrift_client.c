@@ -1,0 +1,114 @@
+#include "backend/thrift_client.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+
+enum { own_headers = 2 };
+
+static dbsql_status add_header(struct thrift_client *client, const char *name, const char *value) {
+  char *name_copy = mem_strdup(name);
+  char *value_copy = mem_strdup(value);
+  client->headers[client->header_count++] = (struct http_header){name_copy, value_copy};
+  return name_copy && value_copy ? DBSQL_OK : DBSQL_ERROR_NO_MEMORY;
+}
+
+dbsql_status thrift_client_new(const char *url, const struct http_settings *http, const struct http_header *headers, size_t header_count,
+                               const struct authenticator *authenticator, const struct log *log, struct thrift_client **out,
+                               dbsql_error **error) {
+  struct thrift_client *client = mem_alloc_zero(1, sizeof *client);
+  if (!client) return error_no_memory(error);
+  client->authenticator = authenticator;
+  client->log = log;
+  client->url = mem_strdup(url);
+  client->headers = mem_alloc_zero(header_count + own_headers, sizeof *client->headers);
+  dbsql_status status = client->url && client->headers ? DBSQL_OK : DBSQL_ERROR_NO_MEMORY;
+  if (status == DBSQL_OK) status = add_header(client, "Content-Type", "application/x-thrift");
+  if (status == DBSQL_OK) status = add_header(client, "Accept", "application/x-thrift");
+  for (size_t i = 0; status == DBSQL_OK && i < header_count; i++) status = add_header(client, headers[i].name, headers[i].value);
+  if (status != DBSQL_OK) {
+    error_no_memory(error);
+  } else {
+    status = http_client_new(http, &client->http, error);
+  }
+  if (status != DBSQL_OK) {
+    thrift_client_free(client);
+    return status;
+  }
+  *out = client;
+  return DBSQL_OK;
+}
+
+void thrift_client_free(struct thrift_client *client) {
+  if (!client) return;
+  http_client_free(client->http);
+  for (size_t i = 0; i < client->header_count; i++) {
+    mem_free((void *)(uintptr_t)client->headers[i].name);
+    mem_free((void *)(uintptr_t)client->headers[i].value);
+  }
+  mem_free(client->headers);
+  mem_free(client->url);
+  mem_free(client);
+}
+
+static dbsql_status authorize(void *user, const struct call *call, struct buf *value, dbsql_error **error) {
+  const struct authenticator *authenticator = user;
+  return authenticator->header(authenticator, call, value, error);
+}
+
+/* A proxy's login page, or a wrong path, answers 200 with a document (thrift.md 1.4). */
+static dbsql_status check_content(const struct http_response *response, const char *method, dbsql_error **error) {
+  if (response->content_type[0] == 0 || strstr(response->content_type, "thrift") || strstr(response->content_type, "octet-stream")) {
+    return DBSQL_OK;
+  }
+  dbsql_status status = error_set(error, DBSQL_ERROR_REQUEST, "08S01",
+                                  "%s: the server answered with %s instead of a Thrift message: check host, port and HTTP path", method,
+                                  response->content_type);
+  if (error && *error && !(*error)->is_static) (*error)->http_status = response->status;
+  return status;
+}
+
+dbsql_status thrift_call(struct thrift_client *client, enum tcli_method method, const void *request, enum http_retry retry,
+                         const struct call *call, struct thrift_answer *answer, void *response, dbsql_error **error) {
+  *answer = (struct thrift_answer){0};
+  const char *name = tcli_methods[method].name;
+  struct buf body = BUF_INIT;
+  client->sequence_id = client->sequence_id == INT32_MAX ? 1 : client->sequence_id + 1;
+  tcli_encode_call(method, client->sequence_id, request, &body);
+  if (buf_failed(&body)) {
+    buf_free(&body);
+    return error_no_memory(error);
+  }
+  struct http_request post = {
+      .method = "POST",
+      .url = client->url,
+      .what = name,
+      .headers = client->headers,
+      .header_count = client->header_count,
+      .body = buf_slice(&body),
+      .retry = retry,
+      .authorize = authorize,
+      .authorize_user = (void *)(uintptr_t)client->authenticator,
+  };
+  struct http_response reply;
+  dbsql_status status = http_send(client->http, &post, call, &reply, error);
+  buf_free(&body);
+  if (status != DBSQL_OK) return status;
+  status = check_content(&reply, name, error);
+  if (status == DBSQL_OK) {
+    answer->body = chunk_ref(reply.body);
+    struct slice bytes = slice_of(reply.body->data, reply.body->size);
+    status = tcli_decode_reply(method, client->sequence_id, bytes, &answer->arena, response, error);
+  }
+  if (status != DBSQL_OK) {
+    error_set_request_id(error, reply.request_id);
+    if (error && *error && !(*error)->is_static) (*error)->attempts = reply.attempts;
+  }
+  http_response_free(&reply);
+  return status;
+}
+
+void thrift_answer_free(struct thrift_answer *answer) {
+  arena_free(&answer->arena);
+  chunk_unref(answer->body);
+  answer->body = NULL;
+}

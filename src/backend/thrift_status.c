@@ -1,0 +1,141 @@
+#include "backend/thrift_status.h"
+
+#include "base/buf.h"
+#include "base/text.h"
+
+/* What the server gave us to make an error from. Empty slices where it gave nothing. */
+struct server_words {
+  struct slice sqlstate;
+  struct slice display;
+  struct slice message;
+  struct slice info;
+  int32_t code;
+};
+
+static struct slice trim(struct slice text) {
+  while (text.size != 0 && text_is_space((char)text.data[0])) {
+    text.data++;
+    text.size--;
+  }
+  while (text.size != 0 && text_is_space((char)text.data[text.size - 1])) text.size--;
+  return text;
+}
+
+/* Prefer what is meant for people; old servers have only the others (thrift.md 10.1). */
+static struct slice best_text(const struct server_words *words) {
+  struct slice text = trim(words->display);
+  if (text.size == 0) text = trim(words->message);
+  if (text.size == 0) text = trim(words->info);
+  /* A Java stack in place of a message: its first line is enough. */
+  const uint8_t *stack = text.size ? memchr(text.data, '\n', text.size) : NULL;
+  if (stack && text_find((const char *)stack, (size_t)(text.data + text.size - stack), "\tat ") == 1) {
+    text.size = (size_t)(stack - text.data);
+  }
+  return text;
+}
+
+/* `[ERROR_CLASS.SUB_CLASS]` somewhere near the start: Spark writes "Error running query: [CLASS] ...". */
+static struct slice find_class(struct slice text) {
+  for (size_t i = 0; i < text.size && i < 200; i++) {
+    if (text.data[i] != '[') continue;
+    size_t end = i + 1;
+    while (end < text.size && ((text.data[end] >= 'A' && text.data[end] <= 'Z') || text_is_digit((char)text.data[end]) ||
+                               text.data[end] == '_' || text.data[end] == '.')) {
+      end++;
+    }
+    if (end < text.size && text.data[end] == ']' && end > i + 2) return slice_of(text.data + i + 1, end - i - 1);
+  }
+  return slice_of(NULL, 0);
+}
+
+static bool is_sqlstate(const uint8_t *text, size_t length) {
+  if (length != 5) return false;
+  for (size_t i = 0; i < 5; i++) {
+    if (!text_is_digit((char)text[i]) && (text[i] < 'A' || text[i] > 'Z')) return false;
+  }
+  return true;
+}
+
+static void find_sqlstate(const struct server_words *words, struct slice text, char out[6]) {
+  struct slice own = trim(words->sqlstate);
+  static const char marker[] = "SQLSTATE: ";
+  if (is_sqlstate(own.data, own.size)) {
+    memcpy(out, own.data, 5);
+    return;
+  }
+  ptrdiff_t at = text_find((const char *)text.data, text.size, marker);
+  size_t start = (size_t)at + sizeof marker - 1;
+  if (at >= 0 && start + 5 <= text.size && is_sqlstate(text.data + start, 5)) memcpy(out, text.data + start, 5);
+}
+
+static bool has_text(struct slice text, const char *needle) {
+  return text.size != 0 && text_find((const char *)text.data, text.size, needle) >= 0;
+}
+
+static dbsql_status make_error(const struct server_words *words, dbsql_status kind, const char *what, dbsql_error **error) {
+  struct slice text = best_text(words);
+  char sqlstate[6] = "";
+  find_sqlstate(words, text, sqlstate);
+  bool session_lost = has_text(text, "Invalid SessionHandle") || has_text(words->message, "Invalid SessionHandle");
+  if (session_lost) {
+    kind = DBSQL_ERROR_REQUEST;
+    if (!sqlstate[0]) memcpy(sqlstate, "08003", 6);
+  }
+  /* The server's own query timeout (thrift.md 5.5). */
+  if (memcmp(sqlstate, "57KD0", 5) == 0) kind = DBSQL_ERROR_TIMEOUT;
+  dbsql_status status = text.size == 0
+                            ? error_set(error, kind, sqlstate, "%s", what)
+                            : error_set(error, kind, sqlstate, "%s: %.*s", what, (int)(text.size < 65536 ? text.size : 65536), text.data);
+  if (error && *error && !(*error)->is_static) {
+    struct slice class = find_class(text);
+    (*error)->vendor_code = words->code;
+    (*error)->session_lost = session_lost;
+    if (class.size != 0) error_set_class(error, (const char *)class.data, class.size);
+  }
+  return status;
+}
+
+dbsql_status thrift_check_status(const struct TStatus *status, dbsql_status kind, const char *what, dbsql_error **error) {
+  if (!status || !status->has_statusCode) {
+    return error_set(error, DBSQL_ERROR_REQUEST, "08S01", "%s: the server's answer has no status", what);
+  }
+  switch (status->statusCode) {
+    case TStatusCode_SUCCESS_STATUS:
+    case TStatusCode_SUCCESS_WITH_INFO_STATUS:
+    case TStatusCode_STILL_EXECUTING_STATUS: return DBSQL_OK;
+    default: break;
+  }
+  struct server_words words = {
+      .sqlstate = status->sqlState,
+      .display = status->displayMessage,
+      .message = status->errorMessage,
+      .info = status->infoMessages.count ? status->infoMessages.items[0] : slice_of(NULL, 0),
+      .code = status->errorCode,
+  };
+  if (best_text(&words).size == 0) {
+    words.display =
+        slice_text(status->statusCode == TStatusCode_INVALID_HANDLE_STATUS ? "the server no longer knows the session or the statement"
+                                                                           : "the server reports an error without saying which");
+  }
+  return make_error(&words, kind, what, error);
+}
+
+dbsql_status thrift_operation_failed(const struct TGetOperationStatusResp *response, dbsql_error **error) {
+  struct server_words words = {
+      .sqlstate = response->sqlState,
+      .display = response->displayMessage,
+      .message = response->errorMessage,
+      .code = response->errorCode,
+  };
+  switch (response->operationState) {
+    case TOperationState_CANCELED_STATE:
+      return error_set(error, DBSQL_ERROR_CANCELLED, "HY008", "the statement was cancelled on the server");
+    case TOperationState_CLOSED_STATE: return error_set(error, DBSQL_ERROR_EXECUTION, "HY010", "the server has closed the statement");
+    case TOperationState_TIMEDOUT_STATE:
+      return error_set(error, DBSQL_ERROR_TIMEOUT, "57KD0", "the statement ran into the server's time limit");
+    case TOperationState_ERROR_STATE: return make_error(&words, DBSQL_ERROR_EXECUTION, "the statement failed", error);
+    default:
+      return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "invalid operation state %d. This should not have happened",
+                       (int)response->operationState);
+  }
+}

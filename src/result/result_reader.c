@@ -1,0 +1,190 @@
+#include "result/result_reader.h"
+
+#include "arrow/lz4_frames.h"
+#include "base/error.h"
+#include "result/columnar.h"
+
+/* A server may send pages without rows while it computes; one that does nothing else is broken. */
+enum { max_empty_pages = 1000, first_empty_wait_ms = 5, longest_empty_wait_ms = 500 };
+
+void result_reader_init(struct result_reader *reader, struct page_source source, struct result_schema *schema, size_t max_decoded_bytes,
+                        struct page *first) {
+  *reader = (struct result_reader){0};
+  reader->source = source;
+  reader->schema = result_schema_ref(schema);
+  reader->max_decoded_bytes = max_decoded_bytes;
+  if (first && first->body) {
+    reader->page = *first;
+    reader->page_is_first = true;
+    *first = (struct page){0};
+  }
+}
+
+static void close_page(struct result_reader *reader) {
+  if (reader->messages_are_open) ipc_reader_close(&reader->messages);
+  reader->messages_are_open = false;
+  page_free(&reader->page);
+  reader->page_is_open = false;
+}
+
+void result_reader_close(struct result_reader *reader) {
+  close_page(reader);
+  result_schema_unref(reader->schema);
+  reader->schema = NULL;
+  reader->source_is_done = true;
+}
+
+/* Begins with the page in reader->page: where does it stand in the result? */
+static dbsql_status enter_page(struct result_reader *reader, dbsql_error **error) {
+  reader->page_is_open = true;
+  reader->batch_at = 0;
+  int64_t start = reader->page.knows_start && !reader->page.plain ? reader->page.start_row : reader->next_row;
+  if (reader->page.kind == PAGE_EMPTY) start = reader->next_row;
+  if (start < 0 || start > reader->next_row) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY000",
+                     "rows are missing: row %lld was to come next, but the server's page begins at row %lld", (long long)reader->next_row,
+                     (long long)start);
+  }
+  reader->position = start;
+  return DBSQL_OK;
+}
+
+/* Gets the next page that has rows. Leaves page_is_open false at the end of the result. */
+static dbsql_status next_page(struct result_reader *reader, const struct call *call, dbsql_error **error) {
+  int64_t wait_ms = first_empty_wait_ms;
+  for (int empty = 0; empty < max_empty_pages; empty++) {
+    dbsql_status status = DBSQL_OK;
+    if (!reader->page_is_first) {
+      if (reader->source_is_done) return DBSQL_OK;
+      status = reader->source.fetch(reader->source.user, reader->next_row, call, &reader->page, error);
+      if (status != DBSQL_OK) return status;
+    }
+    reader->page_is_first = false;
+    bool more = reader->page.plain ? reader->page.row_count > 0 : reader->page.has_more;
+    reader->source_is_done = !more;
+    if (reader->page.kind != PAGE_EMPTY) return enter_page(reader, error);
+    page_free(&reader->page);
+    if (!more) return DBSQL_OK;
+    status = call_sleep(call, wait_ms, "waiting for rows of the result", error);
+    if (status != DBSQL_OK) return status;
+    wait_ms = wait_ms * 2 < longest_empty_wait_ms ? wait_ms * 2 : longest_empty_wait_ms;
+  }
+  return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "the server sent %d pages without a row and says that more rows follow",
+                   max_empty_pages);
+}
+
+/* Opens the page's next Arrow batch: decompressed if it needs to be, and nothing decoded yet. */
+static dbsql_status open_batch(struct result_reader *reader, dbsql_error **error) {
+  uint32_t number = reader->batch_at;
+  const struct TSparkArrowBatch *batch = &reader->page.rows->arrowBatches.items[number];
+  reader->batch_at++;
+  reader->batch_left = batch->has_rowCount && batch->rowCount > 0 ? batch->rowCount : -1;
+  reader->batch_rows = 0;
+  if (batch->batch.size == 0) {
+    if (reader->batch_left <= 0) return DBSQL_OK;
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "Arrow batch %u of the page is empty, but %lld rows are declared for it", number,
+                     (long long)reader->batch_left);
+  }
+  /* The bytes decide, not the flag: an LZ4 frame and an IPC message cannot be confused (results.md 1.7). */
+  if (lz4_frames_look_like(batch->batch)) {
+    struct chunk *plain;
+    dbsql_status status = lz4_frames_decode(batch->batch, 0, reader->max_decoded_bytes, &plain, error);
+    if (status != DBSQL_OK) {
+      error_prefix(error, "Arrow batch %u of the page", number);
+      return status;
+    }
+    ipc_reader_init(&reader->messages, plain, slice_of(plain->data, plain->size), reader->schema->arrow);
+    chunk_unref(plain);
+  } else {
+    ipc_reader_init(&reader->messages, reader->page.body, batch->batch, reader->schema->arrow);
+  }
+  reader->messages_are_open = true;
+  return DBSQL_OK;
+}
+
+/* The next message of the open batch, trimmed to what the server declares. out->release NULL: the batch is through. */
+static dbsql_status next_message(struct result_reader *reader, struct ArrowArray *out, dbsql_error **error) {
+  dbsql_status status = ipc_reader_next(&reader->messages, out, error);
+  if (status != DBSQL_OK) {
+    error_prefix(error, "Arrow batch %u of the page", reader->batch_at - 1);
+    return status;
+  }
+  if (!out->release) {
+    ipc_reader_close(&reader->messages);
+    reader->messages_are_open = false;
+    if (reader->batch_left > 0) {
+      return error_set(error, DBSQL_ERROR_DRIVER, "HY000",
+                       "rows are missing: the server declares %lld rows for Arrow batch %u of the page, but it holds %lld",
+                       (long long)(reader->batch_rows + reader->batch_left), reader->batch_at - 1, (long long)reader->batch_rows);
+    }
+    return DBSQL_OK;
+  }
+  if (reader->batch_left >= 0) {
+    if (out->length > reader->batch_left) arrow_batch_slice(out, 0, reader->batch_left); /* padding: results.md 1.5, 10 */
+    reader->batch_left -= out->length;
+  }
+  reader->batch_rows += out->length;
+  return DBSQL_OK;
+}
+
+/* The next batch of the open page; out->release NULL: the page is through. */
+static dbsql_status next_of_page(struct result_reader *reader, struct ArrowArray *out, dbsql_error **error) {
+  out->release = NULL;
+  if (reader->page.kind == PAGE_ARROW) {
+    for (;;) {
+      if (reader->messages_are_open) {
+        dbsql_status status = next_message(reader, out, error);
+        if (status != DBSQL_OK || out->release) return status;
+      }
+      if (reader->batch_at == reader->page.rows->arrowBatches.count) return DBSQL_OK;
+      dbsql_status status = open_batch(reader, error);
+      if (status != DBSQL_OK) return status;
+    }
+  }
+  if (reader->batch_at++ != 0) return DBSQL_OK;
+  const struct ArrowSchema *schema = ipc_schema_arrow(reader->schema->arrow);
+  return reader->page.kind == PAGE_COLUMNS ? columnar_to_arrow(reader->page.rows, schema, out, error)
+                                           : row_set_to_arrow(reader->page.rows, schema, out, error);
+}
+
+static dbsql_status read_next(struct result_reader *reader, const struct call *call, struct ArrowArray *out, dbsql_error **error) {
+  for (;;) {
+    if (!reader->page_is_open) {
+      dbsql_status status = next_page(reader, call, error);
+      if (status != DBSQL_OK || !reader->page_is_open) return status;
+    }
+    dbsql_status status = next_of_page(reader, out, error);
+    if (status != DBSQL_OK) return status;
+    if (!out->release) {
+      close_page(reader);
+      continue;
+    }
+    /* Rows that were there before are dropped (an answer that begins before what was asked for). */
+    int64_t known = reader->next_row - reader->position;
+    reader->position += out->length;
+    if (known >= out->length) {
+      out->release(out);
+      continue;
+    }
+    if (known > 0) arrow_batch_slice(out, known, out->length - known);
+    reader->next_row += out->length;
+    return DBSQL_OK;
+  }
+}
+
+dbsql_status result_reader_next(struct result_reader *reader, const struct call *call, struct ArrowArray *out, dbsql_error **error) {
+  out->release = NULL;
+  if (reader->failed != DBSQL_OK) {
+    return error_set(error, reader->failed, "HY010", "the result has failed before, after %lld rows", (long long)reader->next_row);
+  }
+  dbsql_status status = read_next(reader, call, out, error);
+  if (status != DBSQL_OK) {
+    if (out->release) out->release(out);
+    out->release = NULL;
+    /* A call that ran out of time, or was cancelled while it waited for a page, lost nothing: reading can go on. */
+    bool waited_only =
+        !reader->page_is_open && reader->source.repeats && (status == DBSQL_ERROR_TIMEOUT || status == DBSQL_ERROR_CANCELLED);
+    if (!waited_only) reader->failed = status;
+  }
+  return status;
+}

@@ -1,0 +1,32 @@
+/* Connections: a session on the server, its settings and whether it still lives. */
+#ifndef DBSQL_SESSION_CONNECTION_H
+#define DBSQL_SESSION_CONNECTION_H
+
+#include <stdatomic.h>
+
+#include "backend/backend.h"
+#include "session/config.h"
+
+struct keepalive_entry;
+
+struct dbsql_connection {
+  dbsql_config *config; /* our own copy */
+  struct authenticator *authenticator;
+  struct backend *backend;
+  char *host; /* for errors */
+  int64_t call_timeout_ms;
+  atomic_bool is_open;               /* the session was opened and is not known to be gone */
+  atomic_int_fast64_t used_ns;       /* when the server last heard of the session */
+  struct keepalive_entry *keepalive; /* NULL if it is switched off */
+};
+
+dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_call, dbsql_connection **connection, dbsql_error **error);
+dbsql_status connection_close(dbsql_connection *connection, const dbsql_call *user_call, dbsql_error **error);
+
+/* Starts a call, and refuses it if the session is gone. */
+dbsql_status connection_begin(dbsql_connection *connection, const dbsql_call *user_call, struct call *call, dbsql_error **error);
+/* Ends it: puts ids, host and times into an error, and notes a lost session. Returns `status`. */
+dbsql_status connection_end(dbsql_connection *connection, const struct call *call, const char *query_id, dbsql_status status,
+                            dbsql_error **error);
+
+#endif

@@ -1,0 +1,234 @@
+#include "session/statement.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "session/keepalive.h"
+
+/* After a cancel or a timeout the server is still told, but the caller does not wait long for that. */
+enum { abandon_ms = 700, close_ms = 10000, cancel_ms = 10000 };
+
+/* ---- results ---- */
+
+static dbsql_status fetch_page(void *user, int64_t next_row, const struct call *call, struct page *page, dbsql_error **error) {
+  dbsql_result *result = user;
+  return result->connection->backend->ops->fetch(result->operation, next_row, call, page, error);
+}
+
+/* Closes the operation on the server, within `timeout_ms`. */
+static void close_operation(dbsql_connection *connection, struct backend_operation *operation, int64_t timeout_ms) {
+  struct call call;
+  call_begin_internal(&call, timeout_ms);
+  connection->backend->ops->close_operation(operation, &call);
+}
+
+static void close_result_operation(dbsql_result *result) {
+  if (!result->operation) return;
+  keepalive_set_operation(result->connection->keepalive, NULL);
+  close_operation(result->connection, result->operation, close_ms);
+  result->operation = NULL;
+}
+
+void result_free(dbsql_result *result) {
+  if (!result) return;
+  close_result_operation(result);
+  if (result->columns) {
+    for (size_t i = 0; i < result->schema->column_count; i++) {
+      arrow_column_free(&result->columns[i]);
+      buf_free(&result->texts[i]);
+    }
+  }
+  mem_free(result->columns);
+  mem_free(result->texts);
+  if (result->batch.release) result->batch.release(&result->batch);
+  if (result->ahead.release) result->ahead.release(&result->ahead);
+  result_reader_close(&result->reader);
+  result_schema_unref(result->schema);
+  mem_free(result);
+}
+
+dbsql_status result_next(dbsql_result *result, const dbsql_call *user_call, struct ArrowArray *batch, dbsql_error **error) {
+  batch->release = NULL;
+  if (result->ahead.release) {
+    *batch = result->ahead;
+    result->ahead.release = NULL;
+    result->rows_handed_out += batch->length;
+    return DBSQL_OK;
+  }
+  if (result->at_end) return DBSQL_OK;
+  struct call call;
+  dbsql_status status = connection_begin(result->connection, user_call, &call, error);
+  if (status != DBSQL_OK) return status;
+  status = result_reader_next(&result->reader, &call, batch, error);
+  if (status == DBSQL_OK && batch->release) {
+    result->rows_handed_out += batch->length;
+  } else if (status == DBSQL_OK) {
+    result->at_end = true;
+    close_result_operation(result);
+  }
+  return connection_end(result->connection, &call, result->query_id, status, error);
+}
+
+/* INSERT, UPDATE, DELETE and MERGE answer one row whose first column counts the rows (thrift.md 5.7). Old servers say it nowhere else. */
+static dbsql_status read_affected_rows(dbsql_result *result, const struct call *call, dbsql_error **error) {
+  const struct ArrowSchema *schema = ipc_schema_arrow(result->schema->arrow);
+  if (result->affected_rows >= 0 || schema->n_children == 0 || strcmp(schema->children[0]->name, "num_affected_rows") != 0 ||
+      strcmp(schema->children[0]->format, "l") != 0) {
+    return DBSQL_OK;
+  }
+  dbsql_status status = result_reader_next(&result->reader, call, &result->ahead, error);
+  if (status != DBSQL_OK || !result->ahead.release) return status;
+  struct arrow_column column = {0};
+  status = arrow_column_bind(&column, schema->children[0], error);
+  if (status == DBSQL_OK) {
+    arrow_column_attach(&column, result->ahead.children[0]);
+    if (!arrow_column_is_null(&column, 0)) result->affected_rows = ((const int64_t *)column.data)[column.offset];
+  }
+  arrow_column_free(&column);
+  return status;
+}
+
+/* Makes the result of an operation that has finished. Takes the operation over only on success. */
+static dbsql_status result_new(dbsql_connection *connection, struct backend_operation *operation, const struct call *call,
+                               dbsql_result **out, dbsql_error **error) {
+  const struct backend_ops *ops = connection->backend->ops;
+  dbsql_result *result = mem_alloc_zero(1, sizeof *result);
+  if (!result) return error_no_memory(error);
+  result->connection = connection;
+  result->affected_rows = -1;
+  result->row = -1;
+  memcpy(result->query_id, operation->key.id, sizeof result->query_id);
+  struct page_source source = {result, fetch_page, connection->backend->protocol_version > last_hive_protocol};
+  dbsql_status status = ops->describe(operation, call, &result->schema, &result->affected_rows, error);
+  if (status == DBSQL_OK) {
+    result->operation = operation;
+    result_reader_init(&result->reader, source, result->schema, (size_t)config_int(connection->config, OPTION_max_response_bytes), NULL);
+    status = read_affected_rows(result, call, error);
+  }
+  if (status != DBSQL_OK) {
+    result->operation = NULL;
+    result_free(result);
+    return status;
+  }
+  keepalive_set_operation(connection->keepalive, &operation->key);
+  *out = result;
+  return DBSQL_OK;
+}
+
+/* ---- running ---- */
+
+/* Gives up on an operation after an error. One that the server may still be working on is cancelled first, unless its end is what we
+ * were told; the caller waits no longer for either than the promise of dbsql_call allows. */
+static void abandon(dbsql_connection *connection, struct backend_operation *operation, dbsql_status status) {
+  if (!operation) return;
+  struct call call;
+  bool hurry = status == DBSQL_ERROR_CANCELLED || status == DBSQL_ERROR_TIMEOUT;
+  call_begin_internal(&call, hurry ? abandon_ms : close_ms);
+  if (hurry) connection->backend->ops->cancel(connection->backend, &operation->key, &call, NULL);
+  connection->backend->ops->close_operation(operation, &call);
+}
+
+/* Notes the operation, so that another thread can cancel it; true if one has asked already. */
+static bool publish(dbsql_statement *statement, const struct operation_key *key) {
+  pthread_mutex_lock(&statement->lock);
+  statement->key = *key;
+  memcpy(statement->query_id, key->id, sizeof statement->query_id);
+  bool cancel_asked = statement->cancel_asked;
+  pthread_mutex_unlock(&statement->lock);
+  return cancel_asked;
+}
+
+static void begin_running(dbsql_statement *statement) {
+  pthread_mutex_lock(&statement->lock);
+  statement->running = true;
+  statement->cancel_asked = false;
+  statement->key.id[0] = 0;
+  statement->query_id[0] = 0;
+  pthread_mutex_unlock(&statement->lock);
+}
+
+static bool end_running(dbsql_statement *statement) {
+  pthread_mutex_lock(&statement->lock);
+  statement->running = false;
+  statement->key.id[0] = 0;
+  bool cancel_asked = statement->cancel_asked;
+  pthread_mutex_unlock(&statement->lock);
+  return cancel_asked;
+}
+
+dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, const dbsql_call *user_call, dbsql_result **out,
+                               dbsql_error **error) {
+  dbsql_connection *connection = statement->connection;
+  const struct backend_ops *ops = connection->backend->ops;
+  struct backend_operation *operation = NULL;
+  struct call call;
+  dbsql_status status = connection_begin(connection, user_call, &call, error);
+  if (status != DBSQL_OK) return status;
+  size_t bad_at;
+  if (!utf8_is_valid(sql.data, sql.size, &bad_at)) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "22021", "the statement is not valid UTF-8 at byte %zu", bad_at);
+  }
+  const uint8_t *zero = sql.size ? memchr(sql.data, 0, sql.size) : NULL;
+  if (zero) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "42601", "the statement has a zero byte at position %zu", (size_t)(zero - sql.data));
+  }
+  struct backend_statement request = {
+      .sql = sql,
+      .query_timeout_s =
+          statement->query_timeout_s >= 0 ? statement->query_timeout_s : config_int(connection->config, OPTION_query_timeout_s),
+      .max_rows = statement->max_rows,
+      .query_tags = statement->query_tags,
+  };
+  begin_running(statement);
+  status = ops->execute(connection->backend, &request, &call, &operation, error);
+  if (status == DBSQL_OK && publish(statement, &operation->key)) {
+    status = error_set(error, DBSQL_ERROR_CANCELLED, "HY008", "the statement was cancelled");
+  }
+  if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
+  if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
+  if (end_running(statement) && status == DBSQL_ERROR_EXECUTION) {
+    /* Servers tell a cancelled statement in several ways; we know that we asked for it. */
+    if (error && *error && !(*error)->is_static) (*error)->kind = DBSQL_ERROR_CANCELLED;
+    status = DBSQL_ERROR_CANCELLED;
+  }
+  if (operation && statement->query_id[0] == 0) memcpy(statement->query_id, operation->key.id, sizeof statement->query_id);
+  status = connection_end(connection, &call, statement->query_id, status, error);
+  if (status != DBSQL_OK) abandon(connection, operation, status);
+  return status;
+}
+
+dbsql_status statement_cancel(dbsql_statement *statement, const dbsql_call *user_call, dbsql_error **error) {
+  dbsql_connection *connection = statement->connection;
+  struct operation_key key;
+  pthread_mutex_lock(&statement->lock);
+  if (statement->running) statement->cancel_asked = true;
+  key = statement->key;
+  bool known = statement->running && key.id[0] != 0;
+  pthread_mutex_unlock(&statement->lock);
+  /* While the server has not answered with a handle there is nothing to send: the executing thread sees the wish as soon as it has. */
+  if (!known) return DBSQL_OK;
+  struct call call;
+  call_begin(&call, user_call, cancel_ms);
+  dbsql_status status = connection->backend->ops->cancel(connection->backend, &key, &call, error);
+  if (status != DBSQL_OK) {
+    error_set_query_id(error, key.id);
+    error_set_connection_id(error, connection->backend->session_id);
+    call_annotate(&call, error);
+  }
+  return status;
+}
+
+dbsql_status connection_metadata(dbsql_connection *connection, const struct backend_metadata *request, const dbsql_call *user_call,
+                                 dbsql_result **out, dbsql_error **error) {
+  const struct backend_ops *ops = connection->backend->ops;
+  struct backend_operation *operation = NULL;
+  struct call call;
+  dbsql_status status = connection_begin(connection, user_call, &call, error);
+  if (status != DBSQL_OK) return status;
+  status = ops->metadata(connection->backend, request, &call, &operation, error);
+  if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
+  if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
+  status = connection_end(connection, &call, operation ? operation->key.id : "", status, error);
+  if (status != DBSQL_OK) abandon(connection, operation, status);
+  return status;
+}

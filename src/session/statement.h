@@ -1,0 +1,52 @@
+/* Statements: running SQL and metadata calls, and the results that come of them. */
+#ifndef DBSQL_SESSION_STATEMENT_H
+#define DBSQL_SESSION_STATEMENT_H
+
+#include <pthread.h>
+
+#include "arrow/column.h"
+#include "result/result_reader.h"
+#include "session/connection.h"
+
+struct dbsql_statement {
+  dbsql_connection *connection;
+  int64_t query_timeout_s; /* -1: the connection's */
+  int64_t max_rows;
+  char *query_tags; /* NULL: none */
+  /* What another thread may cancel. */
+  pthread_mutex_t lock;
+  bool running;
+  bool cancel_asked;
+  struct operation_key key; /* of the operation that runs; key.id "" while none is known */
+  char query_id[guid_text_size];
+};
+
+struct dbsql_result {
+  dbsql_connection *connection;
+  struct backend_operation *operation; /* NULL once it is closed */
+  struct result_schema *schema;
+  struct result_reader reader;
+  char query_id[guid_text_size];
+  int64_t affected_rows;
+  struct ArrowArray ahead; /* a batch that was looked at before the caller asked for it; release NULL if there is none */
+  int64_t rows_handed_out;
+  bool at_end;
+  /* The row cursor. */
+  struct arrow_column *columns; /* NULL until the first row is asked for */
+  struct ArrowArray batch;      /* the cursor stands in it */
+  int64_t row;                  /* -1 before the first */
+  int64_t row_count;
+  struct buf *texts; /* one for each column */
+};
+
+dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, const dbsql_call *user_call, dbsql_result **result,
+                               dbsql_error **error);
+dbsql_status statement_cancel(dbsql_statement *statement, const dbsql_call *user_call, dbsql_error **error);
+dbsql_status connection_metadata(dbsql_connection *connection, const struct backend_metadata *request, const dbsql_call *user_call,
+                                 dbsql_result **result, dbsql_error **error);
+
+/* The next batch for the caller; at the end batch->release is NULL, and the operation has been closed. */
+dbsql_status result_next(dbsql_result *result, const dbsql_call *user_call, struct ArrowArray *batch, dbsql_error **error);
+void result_free(dbsql_result *result);
+
+#endif
