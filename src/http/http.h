@@ -30,8 +30,8 @@ struct http_settings {
   const struct secret *tls_client_key_password;
   const char *tls_min_version; /* "1.2" (also if NULL) or "1.3" */
   /* Proxy (auth.md 5.2). */
-  bool use_proxy;         /* false: always direct, the environment is ignored */
-  const char *proxy_url;  /* NULL: from the environment */
+  bool use_proxy;        /* false: always direct, the environment is ignored */
+  const char *proxy_url; /* NULL: from the environment */
   const struct secret *proxy_user;
   const struct secret *proxy_password;
   const char *no_proxy; /* NULL: from the environment if the proxy is */
@@ -66,7 +66,7 @@ enum http_retry {
 struct http_request {
   const char *method; /* "GET", "POST" ... */
   const char *url;
-  const char *what; /* for messages and logs: "ExecuteStatement" */
+  const char *what;                  /* for messages and logs: "ExecuteStatement" */
   const struct http_header *headers; /* a control character in one is an error */
   size_t header_count;
   struct slice body;
@@ -79,10 +79,10 @@ struct http_request {
 struct http_response {
   int status;
   int attempts;
-  struct chunk *body;     /* one reference, the receiver's; never NULL after success */
-  char content_type[80];  /* lower case, without parameters; cut if longer */
-  char request_id[80];    /* x-request-id */
-  char org_id[32];        /* x-databricks-org-id */
+  struct chunk *body;    /* one reference, the receiver's; never NULL after success */
+  char content_type[80]; /* lower case, without parameters; cut if longer */
+  char request_id[80];   /* x-request-id */
+  char org_id[32];       /* x-databricks-org-id */
 };
 
 /* Sends and receives. Success is a status from 200 to 299 with a whole body. Any other status is an error with the text that

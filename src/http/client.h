@@ -1,0 +1,34 @@
+/* The client's inside, shared by client.c (settings, connections) and send.c (requests). */
+#ifndef DBSQL_HTTP_CLIENT_H
+#define DBSQL_HTTP_CLIENT_H
+
+#include <curl/curl.h>
+
+#include "http/answer.h"
+#include "http/http.h"
+#include "http/proxy.h"
+#include "http/retry.h"
+#include "http/tls.h"
+
+struct http_client {
+  CURLM *multi;
+  CURL *easy; /* one, reused: it holds the cookies */
+  char *user_agent;
+  struct http_tls tls;
+  struct http_proxy_rules *proxies;
+  int64_t connect_timeout_ms;
+  int64_t request_timeout_ms;
+  size_t max_response_bytes;
+  struct retry_policy retry;
+  uint64_t random;
+  const struct log *log;
+  /* The request under way. */
+  struct http_answer answer;
+  struct slice unsent; /* of the body */
+  bool body_given;     /* libcurl has taken all of a body that it read through the callback */
+  bool no_memory;
+  bool too_large;
+  char curl_text[CURL_ERROR_SIZE];
+};
+
+#endif
