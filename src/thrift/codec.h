@@ -108,6 +108,7 @@ enum thrift_kind {
   THRIFT_KIND_STRING,
   THRIFT_KIND_BINARY,
   THRIFT_KIND_STRUCT,       /* a pointer */
+  THRIFT_KIND_STRUCT_ITEM,  /* in place: an item of a list or map */
   THRIFT_KIND_STRUCTS,      /* list<struct> */
   THRIFT_KIND_STRINGS,      /* list<string> */
   THRIFT_KIND_STRING_LISTS, /* list<list<string>> */
@@ -145,12 +146,27 @@ struct thrift_field {
   uint8_t element_type; /* of a raw list */
   uint32_t has_offset;
   uint32_t offset;
-  uint32_t element_size; /* of a list's or map's item, or of the nested struct */
+  uint32_t pair_size;    /* of a map's item */
   uint32_t value_offset; /* within a map's item; its key is at 0 */
   const char *name;
   const struct thrift_struct *type;
   const struct thrift_enum *names;
 };
+/* How a kind looks on the wire, and what a list or map consists of (the kind of a map's values; its keys are strings). */
+struct thrift_kind_info {
+  uint8_t wire_type;
+  bool is_container;
+  uint8_t item_kind;
+};
+extern const struct thrift_kind_info thrift_kinds[THRIFT_KIND_RAW_LIST + 1];
+/* What all lists and maps of known kinds look like in C. */
+struct thrift_items {
+  uint32_t count;
+  void *items;
+};
+/* How far apart the items are. `kind` is that of the list or map. */
+size_t thrift_item_size(uint8_t kind, const struct thrift_field *field);
+
 /* Every C struct begins with `struct thrift_unknown *unknown`. */
 struct thrift_struct {
   const char *name;

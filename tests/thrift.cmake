@@ -1,0 +1,2 @@
+dbsql_test(thrift base thrift)
+dbsql_test(thrift_recorded base thrift)
