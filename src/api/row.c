@@ -106,9 +106,17 @@ dbsql_status dbsql_get_int64(const dbsql_result *result, size_t column, int64_t 
     case ARROW_INT32:
     case ARROW_DATE_DAY:
     case ARROW_INTERVAL_MONTH: read = ((const int32_t *)from->data)[at]; break;
-    case ARROW_INT64:
+    case ARROW_INT64: read = ((const int64_t *)from->data)[at]; break;
     case ARROW_TIMESTAMP:
-    case ARROW_DURATION: read = ((const int64_t *)from->data)[at]; break;
+    case ARROW_DURATION:
+      if (from->unit == 1000000) {
+        read = ((const int64_t *)from->data)[at];
+      } else if (arrow_column_is_null(from, result->row)) {
+        read = 0;
+      } else if (!arrow_column_micros(from, result->row, &read)) {
+        return error_set(error, DBSQL_ERROR_DRIVER, "22003", "column %zu: the value cannot be told exactly in microseconds", column);
+      }
+      break;
     default: return wrong_kind(result, column, __func__, error);
   }
   if (!arrow_column_is_null(from, result->row)) *value = read;

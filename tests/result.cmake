@@ -1,0 +1,1 @@
+dbsql_test(result base thrift arrow result)
