@@ -1,0 +1,71 @@
+#!/bin/sh
+# Installs into a folder of its own, moves it, and builds examples/outside against it by pkg-config and by find_package(), with the
+# shared library and with the archive.
+set -eu
+cd "$(dirname "$0")/.."
+top=$(pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+./dev install "$work/first" >"$work/install.log" || {
+  cat "$work/install.log" >&2
+  exit 1
+}
+# A tree that only works where it was put is not packaged right.
+mv "$work/first" "$work/prefix"
+prefix=$work/prefix
+libdir=$(dirname "$(find "$prefix" -name libdbsql.a)")
+version=$(sed -n 's/^#define DBSQL_VERSION "\(.*\)"/\1/p' include/dbsql/dbsql.h)
+
+for file in bin/dbsql bin/dbsql-warehouse include/dbsql/dbsql.h include/dbsql/arrow.h share/man/man1/dbsql.1 share/man/man1/dbsql-warehouse.1 \
+  share/man/man3/dbsql.3 share/doc/dbsql/LICENSE; do
+  [ -f "$prefix/$file" ] || {
+    echo "install: $file is missing" >&2
+    exit 1
+  }
+done
+# Nothing from the inside of the project.
+find "$prefix" -type f | while IFS= read -r file; do
+  if grep -q "$top" "$file"; then echo "$file"; fi
+done >"$work/paths"
+if [ -s "$work/paths" ]; then
+  echo "install: files name the folder that they were built in:" >&2
+  cat "$work/paths" >&2
+  exit 1
+fi
+
+# Whatever it prints, it ends with the version of the library that it runs with.
+expect() {
+  name=$1
+  shift
+  said=$("$@" | tail -n 1) || {
+    echo "install: $name does not run" >&2
+    exit 1
+  }
+  if [ "$said" != "dbsql $version" ]; then
+    echo "install: $name says '$said' instead of 'dbsql $version'" >&2
+    exit 1
+  fi
+  echo "install: $name: ok"
+}
+expect "the shell" "$prefix/bin/dbsql" --version
+
+PKG_CONFIG_PATH=$libdir/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+export PKG_CONFIG_PATH
+[ "$(pkg-config --modversion dbsql)" = "$version" ] || {
+  echo "install: dbsql.pc has another version than dbsql.h" >&2
+  exit 1
+}
+cp -R examples/outside "$work/outside"
+(cd "$work/outside" && make OUT="$work/by-pkg-config" >"$work/make.log" 2>&1) || {
+  cat "$work/make.log" >&2
+  exit 1
+}
+LD_LIBRARY_PATH=$libdir expect "outside, by pkg-config" "$work/by-pkg-config"
+
+if ! { cmake -S "$work/outside" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" && cmake --build "$work/build"; } >"$work/cmake.log" 2>&1; then
+  cat "$work/cmake.log" >&2
+  exit 1
+fi
+expect "outside, by find_package, shared" "$work/build/outside-shared"
+expect "outside, by find_package, static" "$work/build/outside-static"
