@@ -22,6 +22,9 @@ void ipc_schema_unref(struct ipc_schema *schema);
 /* The schema as a struct of the Arrow C data interface, owned by the schema. */
 const struct ArrowSchema *ipc_schema_arrow(const struct ipc_schema *schema);
 
+/* Bytes that the buffers of one batch may decompress to, where the batch itself is compressed (results.md 3.6). */
+#define IPC_READER_DECODED_LIMIT ((size_t)1 << 30)
+
 /* Reads the messages of a stream, or bare record batches. Holds a reference to the chunk and to the schema. */
 struct ipc_reader {
   struct chunk *owner;
@@ -29,6 +32,9 @@ struct ipc_reader {
   size_t at;
   struct ipc_schema *schema; /* NULL until the stream's own has been read */
   bool ended;
+  bool seen_schema;
+  bool seen_batch;
+  size_t decoded_limit; /* IPC_READER_DECODED_LIMIT unless it is changed after the init */
 };
 
 /* `bytes` lie in `owner`. With `schema` the bytes may begin with record batches, and a schema message among them must have the
@@ -36,7 +42,8 @@ struct ipc_reader {
 void ipc_reader_init(struct ipc_reader *reader, struct chunk *owner, struct slice bytes, struct ipc_schema *schema);
 /* Reads the schema message if the schema is not known yet. */
 dbsql_status ipc_reader_schema(struct ipc_reader *reader, dbsql_error **error);
-/* The next batch; at the end (an end mark, or the clean end of the bytes) success with out->release == NULL. */
+/* The next batch; at the end (an end mark, or the clean end of the bytes) success with out->release == NULL. After a failure only
+ * ipc_reader_close() makes sense. */
 dbsql_status ipc_reader_next(struct ipc_reader *reader, struct ArrowArray *out, dbsql_error **error);
 void ipc_reader_close(struct ipc_reader *reader);
 

@@ -1,0 +1,3 @@
+# The public functions alone, without the rest of the library.
+dbsql_test(ipc_recorded base arrow thrift)
+target_sources(test_ipc_recorded PRIVATE ${PROJECT_SOURCE_DIR}/src/api/ipc.c)
