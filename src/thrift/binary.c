@@ -75,42 +75,42 @@ static dbsql_status take(struct thrift_reader *reader, size_t size, const char *
 }
 
 dbsql_status thrift_read_bool(struct thrift_reader *reader, bool *value, dbsql_error **error) {
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, 1, "a bool", &at, error);
   if (status == DBSQL_OK) *value = *at != 0;
   return status;
 }
 
 dbsql_status thrift_read_byte(struct thrift_reader *reader, int8_t *value, dbsql_error **error) {
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, 1, "a byte", &at, error);
   if (status == DBSQL_OK) *value = (int8_t)*at;
   return status;
 }
 
 dbsql_status thrift_read_i16(struct thrift_reader *reader, int16_t *value, dbsql_error **error) {
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, 2, "an i16", &at, error);
   if (status == DBSQL_OK) *value = (int16_t)thrift_load16(at);
   return status;
 }
 
 dbsql_status thrift_read_i32(struct thrift_reader *reader, int32_t *value, dbsql_error **error) {
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, 4, "an i32", &at, error);
   if (status == DBSQL_OK) *value = (int32_t)thrift_load32(at);
   return status;
 }
 
 dbsql_status thrift_read_i64(struct thrift_reader *reader, int64_t *value, dbsql_error **error) {
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, 8, "an i64", &at, error);
   if (status == DBSQL_OK) *value = (int64_t)thrift_load64(at);
   return status;
 }
 
 dbsql_status thrift_read_double(struct thrift_reader *reader, double *value, dbsql_error **error) {
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, 8, "a double", &at, error);
   if (status != DBSQL_OK) return status;
   uint64_t bits = thrift_load64(at);
@@ -121,7 +121,7 @@ dbsql_status thrift_read_double(struct thrift_reader *reader, double *value, dbs
 /* The bytes of a string whose length has been read. */
 static dbsql_status take_string(struct thrift_reader *reader, int32_t length, struct slice *value, dbsql_error **error) {
   if (length < 0) return thrift_malformed(reader, error, "a string has the length %d", (int)length);
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, (size_t)length, "a string", &at, error);
   if (status == DBSQL_OK) *value = slice_of(at, (size_t)length);
   return status;
@@ -135,7 +135,7 @@ dbsql_status thrift_read_string(struct thrift_reader *reader, struct slice *valu
 }
 
 dbsql_status thrift_read_field(struct thrift_reader *reader, uint8_t *type, int16_t *id, dbsql_error **error) {
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, 1, "a struct", &at, error);
   if (status != DBSQL_OK) return status;
   *type = *at;
@@ -170,7 +170,7 @@ static dbsql_status read_count(struct thrift_reader *reader, const char *what, u
 }
 
 dbsql_status thrift_read_list(struct thrift_reader *reader, uint8_t *element_type, uint32_t *count, dbsql_error **error) {
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, 1, "a list", &at, error);
   if (status != DBSQL_OK) return status;
   *element_type = *at;
@@ -178,7 +178,7 @@ dbsql_status thrift_read_list(struct thrift_reader *reader, uint8_t *element_typ
 }
 
 dbsql_status thrift_read_map(struct thrift_reader *reader, uint8_t *key_type, uint8_t *value_type, uint32_t *count, dbsql_error **error) {
-  const uint8_t *at;
+  const uint8_t *at = NULL;
   dbsql_status status = take(reader, 2, "a map", &at, error);
   if (status != DBSQL_OK) return status;
   *key_type = at[0];
@@ -231,7 +231,7 @@ static dbsql_status skip_struct(struct thrift_reader *reader, int depth, dbsql_e
 
 static dbsql_status skip_map(struct thrift_reader *reader, int depth, dbsql_error **error) {
   uint8_t key_type, value_type;
-  uint32_t count;
+  uint32_t count = 0;
   dbsql_status status = thrift_read_map(reader, &key_type, &value_type, &count, error);
   for (uint32_t i = 0; status == DBSQL_OK && i < count; i++) {
     status = thrift_skip(reader, key_type, depth, error);
@@ -249,7 +249,7 @@ dbsql_status thrift_skip(struct thrift_reader *reader, uint8_t type, int depth, 
   if (type == THRIFT_STRUCT) return skip_struct(reader, depth - 1, error);
   if (type == THRIFT_MAP) return skip_map(reader, depth - 1, error);
   uint8_t element_type;
-  uint32_t count;
+  uint32_t count = 0;
   dbsql_status status = thrift_read_list(reader, &element_type, &count, error);
   if (status == DBSQL_OK) status = thrift_skip_elements(reader, element_type, count, depth - 1, error);
   return status;
