@@ -156,7 +156,7 @@ const char *config_check_text(enum option_id id, struct slice value) {
 
 const char *config_check_parameter_name(struct slice name) {
   if (name.size == 0) return "the name of a session parameter is empty";
-  if (name.size > 1024) return "the name of a session parameter is too long";
+  if (name.size > longest_parameter_name) return "the name of a session parameter is too long";
   return consists_of(name, "_.:") ? NULL : "the name of a session parameter has other characters than A-Z a-z 0-9 _ . :";
 }
 

@@ -97,6 +97,7 @@ dbsql_status settings_error(const struct settings *settings, const char *sqlstat
 /* Values that need a closer look than their type: takes `value` apart or checks it. NULL if it is fine, otherwise what is wrong with
  * it, as the rest of a sentence that begins with the name. Never quotes the value. */
 const char *config_check_text(enum option_id id, struct slice value);
+enum { longest_parameter_name = 1024 };
 const char *config_check_parameter_name(struct slice name);
 const char *config_check_header(struct slice name, struct slice value);
 

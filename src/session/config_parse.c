@@ -5,7 +5,7 @@
 #include "session/config_internal.h"
 
 /* Far more than any real one; keeps a file that was taken for a connection string out. */
-enum { longest_text = 16 * 1024 * 1024 };
+enum { longest_text = 1024 * 1024 };
 
 static bool begins(struct slice text, const char *prefix) {
   size_t length = strlen(prefix);

@@ -6,6 +6,9 @@
 #include "base/text.h"
 #include "session/config_internal.h"
 
+/* No server takes as many parameters or headers. */
+enum { most_pairs = 1000 };
+
 void settings_init(struct settings *settings, const char *prefix) {
   memset(settings, 0, sizeof *settings);
   settings->prefix = prefix;
@@ -301,6 +304,8 @@ static dbsql_status put_pair(struct settings *settings, struct session_parameter
     printable_name(name, shown);
     return settings_error(settings, "HY024", position, error, "%s is given twice with different values", shown);
   }
+  if (*count == most_pairs)
+    return settings_error(settings, "HY024", position, error, "there are more than %d of these settings", most_pairs);
   struct session_parameter *grown = mem_realloc_array(*pairs, *count + 1, sizeof **pairs);
   if (!grown) return error_no_memory(error);
   *pairs = grown;
@@ -325,7 +330,7 @@ dbsql_status settings_put_parameter(struct settings *settings, struct slice name
 static bool looks_secret(struct slice name) {
   static const char *const words[] = {"token",      "secret", "password",  "passwd",     "passphrase",
                                       "credential", "apikey", "accesskey", "accountkey", "privatekey"};
-  char squeezed[256];
+  char squeezed[longest_parameter_name];
   size_t length = 0;
   for (size_t i = 0; i < name.size && length < sizeof squeezed; i++) {
     char c = text_lower((char)name.data[i]);
@@ -337,7 +342,8 @@ static bool looks_secret(struct slice name) {
   return length >= 3 && memcmp(squeezed + length - 3, "pwd", 3) == 0;
 }
 
-static dbsql_status put_unknown(struct settings *settings, struct slice name, struct slice value, size_t position, dbsql_error **error) {
+static dbsql_status put_unknown(struct settings *settings, struct slice name, const char *shown, struct slice value, size_t position,
+                                dbsql_error **error) {
   /* What the JDBC driver takes as session parameters (auth.md 4.2). */
   static const char *const parameters[] = {
       "ANSI_MODE",         "ENABLE_PHOTON", "LEGACY_TIME_PARSER_POLICY", "MAX_FILE_PARTITION_BYTES",
@@ -347,13 +353,7 @@ static dbsql_status put_unknown(struct settings *settings, struct slice name, st
       return settings_put_parameter(settings, name, value, position, error);
     }
   }
-  char shown[nearest_size], nearest[nearest_size];
-  if (settings->after_secret) {
-    /* Perhaps no name at all, but the end of the secret. */
-    snprintf(shown, sizeof shown, "what follows the secret");
-  } else {
-    printable_name(name, shown);
-  }
+  char nearest[nearest_size];
   config_nearest_name(name, settings->leftovers_are_parameters ? 1 : 3, nearest);
   if (settings->leftovers_are_parameters && !*nearest) {
     if (!looks_secret(name)) return settings_put_parameter(settings, name, value, position, error);
@@ -366,8 +366,14 @@ static dbsql_status put_unknown(struct settings *settings, struct slice name, st
 }
 
 dbsql_status settings_put(struct settings *settings, struct slice name, struct slice value, size_t position, dbsql_error **error) {
+  struct name_match match = config_find_name(name);
   char shown[nearest_size];
-  printable_name(name, shown);
+  if (match.kind == NAME_UNKNOWN && settings->after_secret) {
+    /* Perhaps no name at all, but the end of the secret. */
+    snprintf(shown, sizeof shown, "what follows the secret");
+  } else {
+    printable_name(name, shown);
+  }
   for (size_t i = 0; i < value.size; i++) {
     if (value.data[i] < ' ' || value.data[i] == 0x7F) {
       return settings_error(settings, "HY024", position, error, "the value of %s has a control character in it", shown);
@@ -376,7 +382,6 @@ dbsql_status settings_put(struct settings *settings, struct slice name, struct s
   if (!utf8_is_valid(value.data, value.size, NULL)) {
     return settings_error(settings, "HY024", position, error, "the value of %s is not valid UTF-8", shown);
   }
-  struct name_match match = config_find_name(name);
   if (match.kind != NAME_UNKNOWN) settings->after_secret = match.kind == NAME_OPTION && option_table[match.option].secret;
   switch (match.kind) {
     case NAME_OPTION: return settings_put_option(settings, match.option, shown, value, position, error);
@@ -389,7 +394,7 @@ dbsql_status settings_put(struct settings *settings, struct slice name, struct s
     }
     case NAME_UNKNOWN: break;
   }
-  return put_unknown(settings, name, value, position, error);
+  return put_unknown(settings, name, shown, value, position, error);
 }
 
 static bool reserve_pairs(struct session_parameter **pairs, size_t count, size_t more) {
