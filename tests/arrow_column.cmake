@@ -1,1 +1,3 @@
 dbsql_test(builder base arrow)
+dbsql_test(column_number base arrow)
+dbsql_test(column_time base arrow)

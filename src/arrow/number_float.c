@@ -36,7 +36,8 @@ static struct shortest find_shortest(uint64_t mantissa, int32_t exponent, bool c
   uint64_t value = round_to_odd(power, 4 * mantissa << shift);
   uint64_t upper = round_to_odd(power, (4 * mantissa + 2) << shift) - odd;
   uint64_t whole = value / 4;
-  if (whole >= 10) {
+  /* One digit less, unless that leaves only one: two are written anyway, so they are the closest two, as the server has them. */
+  if (whole >= 100) {
     uint64_t tens = whole / 10;
     bool below = lower <= 40 * tens, above = 40 * tens + 40 <= upper;
     if (below != above) return (struct shortest){tens + above, k + 1};
@@ -88,8 +89,8 @@ static size_t write_digits(char *out, struct shortest number) {
 struct layout {
   int32_t mantissa_bits; /* stored ones */
   int32_t exponent_bits;
-  /* The smallest values have one shortest digit. Since two are written anyway, they are the closest two, as the server has them
-   * (4.9E-324): value i + 1 of the format is tiny[i] * 10^tiny_exponent. */
+  /* For the smallest values the search finds one digit only; these are the closest two (4.9E-324): value i + 1 of the format is
+   * tiny[i] * 10^tiny_exponent. */
   int32_t tiny_count;
   int32_t tiny_exponent;
   uint8_t tiny[7];
