@@ -129,8 +129,9 @@ struct zone_span zone_rule_at(const struct zone_rule *rule, int64_t instant) {
     if (begin > reduced && begin < span.until) span.until = begin;
   }
   /* Back to where the question was; at the ends of time the answer holds for the instant only. */
-  int64_t moved = instant - reduced;
-  if (__builtin_add_overflow(span.from, moved, &span.from) || __builtin_add_overflow(span.until, moved, &span.until)) {
+  int64_t moved;
+  if (__builtin_sub_overflow(instant, reduced, &moved) || __builtin_add_overflow(span.from, moved, &span.from) ||
+      __builtin_add_overflow(span.until, moved, &span.until)) {
     span.from = instant;
     span.until = instant;
   }
