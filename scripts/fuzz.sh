@@ -11,7 +11,6 @@ if [ "${1:-list}" = list ]; then
 fi
 target=$1
 seconds=$2
-case $seconds in '' | *[!0-9]*) echo "fuzz: '$seconds' is not a number of seconds" >&2 && exit 2 ;; esac
 program=build/fuzz/fuzz/fuzz_$target
 corpus=build/fuzz/corpus/$target
 found=build/fuzz/found/$target

@@ -1,13 +1,15 @@
 # Inputs that once broke a parser (fuzz/regressions/NAME) through the fuzz targets as plain programs: by every compiler, in every
 # run of the tests.
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/fuzz/fuzz_*.c)
+if(fuzz_sources)
+  set_source_files_properties(${fuzz_sources} PROPERTIES COMPILE_OPTIONS -Wno-missing-prototypes)
+endif()
 foreach(source IN LISTS fuzz_sources)
   get_filename_component(target ${source} NAME_WE)
   string(REGEX REPLACE "^fuzz_" "" name ${target})
   add_executable(fuzz_replay_${name} EXCLUDE_FROM_ALL fuzz_main.c ${source})
   set_property(GLOBAL APPEND PROPERTY DBSQL_TESTS fuzz_replay_${name})
   target_link_libraries(fuzz_replay_${name} PRIVATE dbsql_flags ${DBSQL_LIBRARIES})
-  target_compile_options(fuzz_replay_${name} PRIVATE -Wno-missing-prototypes)
   target_link_options(fuzz_replay_${name} PRIVATE -Wl,--gc-sections)
   dbsql_objects(fuzz_replay_${name} ${DBSQL_ALL_MODULES})
   set(folders)
