@@ -276,6 +276,7 @@ dbsql_status answer_error(const struct http_answer *answer, const struct http_ta
     buf_printf(&text, "%s answered with an HTML page, which is not an answer of Databricks (a proxy, a gateway or another server?)",
                target->shown);
     if (body_text[0]) buf_printf(&text, ": \"%s\"", body_text);
+    buf_append_text(&text, hint_for(status));
   } else {
     bool is_json = answer->error_body.size != 0 && read_json(buf_slice(&answer->error_body), &json);
     if (!main_text[0]) main_text = json.message[0] ? json.message : json.code;

@@ -148,9 +148,9 @@ static CURLcode prepare(struct http_client *client, const struct http_request *r
   if (code == CURLE_OK) code = curl_easy_setopt(easy, option, value)
   TRY(CURLOPT_URL, request->url);
   TRY(CURLOPT_HTTPHEADER, head);
-  TRY(CURLOPT_HTTPGET, 1L); /* also takes back NOBODY */
+  TRY(CURLOPT_POSTFIELDS, NULL); /* makes it a POST, so before the next */
+  TRY(CURLOPT_HTTPGET, 1L);      /* also takes back NOBODY */
   TRY(CURLOPT_CUSTOMREQUEST, NULL);
-  TRY(CURLOPT_POSTFIELDS, NULL);
   if (with_body) {
     TRY(CURLOPT_POST, 1L);
     TRY(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size);

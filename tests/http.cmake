@@ -1,0 +1,12 @@
+# The test server is for every module's tests: target_link_libraries(test_XYZ PRIVATE test_http_server)
+pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)
+add_library(test_http_server STATIC EXCLUDE_FROM_ALL http_server.c certificates.c)
+target_link_libraries(test_http_server PRIVATE dbsql_flags)
+target_link_libraries(test_http_server PUBLIC PkgConfig::SSL PkgConfig::CRYPTO Threads::Threads)
+target_include_directories(test_http_server PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+
+dbsql_test(http_rules base http)
+foreach(name http http_retry http_tls http_proxy)
+  dbsql_test(${name} base http)
+  target_link_libraries(test_${name} PRIVATE test_http_server)
+endforeach()

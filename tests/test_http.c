@@ -1,0 +1,4 @@
+#include "test.h"
+int main(void) {
+  return 0;
+}
