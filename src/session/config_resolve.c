@@ -153,18 +153,26 @@ static dbsql_status resolve_proxy(dbsql_config *config, dbsql_error **error) {
 /* Adds what options say as parameters of the session. */
 static dbsql_status resolve_parameters(dbsql_config *config, dbsql_error **error) {
   const struct {
+    const char *option;
     const char *name;
     const char *value;
   } derived[] = {
-      {"timezone", config_text(config, OPTION_timezone)},
-      {"QUERY_TAGS", config_text(config, OPTION_query_tags)},
-      {"spark.sql.thriftserver.metadata.metricview.enabled", config_bool(config, OPTION_metric_view_metadata) ? "true" : ""},
+      {"timezone", "timezone", config_text(config, OPTION_timezone)},
+      {"query_tags", "QUERY_TAGS", config_text(config, OPTION_query_tags)},
+      {"metric_view_metadata", "spark.sql.thriftserver.metadata.metricview.enabled",
+       config_bool(config, OPTION_metric_view_metadata) ? "true" : ""},
   };
   struct settings settings;
   settings_init(&settings, "invalid configuration");
   dbsql_status status = DBSQL_OK;
   for (size_t i = 0; i < sizeof derived / sizeof derived[0] && status == DBSQL_OK; i++) {
     if (!*derived[i].value) continue;
+    size_t at = config_find_pair(config->parameters, config->parameter_count, slice_text(derived[i].name));
+    if (at < config->parameter_count && strcmp(config->parameters[at].value, derived[i].value) != 0) {
+      status = error_set(error, DBSQL_ERROR_DRIVER, "HY024", "invalid configuration: %s and session.%s contradict each other",
+                         derived[i].option, derived[i].name);
+      break;
+    }
     status = settings_put_parameter(&settings, slice_text(derived[i].name), slice_text(derived[i].value), 0, error);
   }
   if (status == DBSQL_OK) status = settings_apply(&settings, config, false, error);
