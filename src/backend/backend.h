@@ -88,6 +88,7 @@ struct operation_key {
 struct backend_operation {
   struct backend *backend;
   struct operation_key key;
+  bool has_ended; /* the server has said so, well or badly: there is nothing left to cancel */
 };
 
 struct backend_ops {

@@ -39,7 +39,6 @@ struct thrift_operation {
   struct backend_operation base;
   struct thrift_answer answer; /* the last answer: what the pointers below lie in */
   bool has_result_set;
-  bool is_finished;
   bool is_closed;                                   /* the server has closed it by itself, or we have */
   int64_t modified_rows;                            /* -1: not known */
   const struct TGetResultSetMetadataResp *metadata; /* NULL: to be asked for */

@@ -21,14 +21,12 @@ static dbsql_status take_state(struct thrift_operation *operation, const struct 
   if (response->has_hasResultSet) operation->has_result_set = response->hasResultSet;
   if (response->has_numModifiedRows) operation->modified_rows = response->numModifiedRows;
   int32_t state = response->has_operationState ? response->operationState : TOperationState_RUNNING_STATE;
-  switch (state) {
-    case TOperationState_INITIALIZED_STATE:
-    case TOperationState_PENDING_STATE:
-    case TOperationState_RUNNING_STATE: return DBSQL_OK;
-    case TOperationState_FINISHED_STATE: operation->is_finished = true; return DBSQL_OK;
-    case TOperationState_CLOSED_STATE: operation->is_closed = true; break;
-    default: break;
+  if (state == TOperationState_INITIALIZED_STATE || state == TOperationState_PENDING_STATE || state == TOperationState_RUNNING_STATE) {
+    return DBSQL_OK;
   }
+  operation->base.has_ended = true;
+  if (state == TOperationState_FINISHED_STATE) return DBSQL_OK;
+  if (state == TOperationState_CLOSED_STATE) operation->is_closed = true;
   return thrift_operation_failed(response, error);
 }
 
@@ -49,7 +47,7 @@ static dbsql_status take_direct_results(struct thrift_operation *operation, cons
     if (status != DBSQL_OK) return status;
     operation->first_rows = direct->resultSet;
     /* Rows are there, so it has finished, whatever else is missing. */
-    operation->is_finished = true;
+    operation->base.has_ended = true;
   }
   return DBSQL_OK;
 }
@@ -173,9 +171,9 @@ dbsql_status thrift_wait(struct backend_operation *base, const struct call *call
   struct thrift_operation *operation = (struct thrift_operation *)(void *)base;
   struct thrift_backend *backend = thrift_of(base->backend);
   int64_t wait_ms = backend->settings.poll_min_ms;
-  while (!operation->is_finished) {
+  while (!operation->base.has_ended) {
     dbsql_status status = ask_state(backend, operation, call, error);
-    if (status != DBSQL_OK || operation->is_finished) return status;
+    if (status != DBSQL_OK || operation->base.has_ended) return status;
     status = call_sleep(call, wait_ms, "waiting for the statement", error);
     if (status != DBSQL_OK) return status;
     /* Short statements are seen at once, long ones cost little: the wait grows by half each time. */

@@ -196,14 +196,12 @@ static const char *carrier_format(const struct TColumnDesc *column) {
 }
 
 /* A name as the C data interface wants it: zero-terminated UTF-8. */
-static char *column_name(struct result_schema *schema, struct slice name, size_t number, dbsql_error **error) {
+static dbsql_status column_name(struct result_schema *schema, struct slice name, size_t number, const char **out, dbsql_error **error) {
   if (!utf8_is_valid(name.data, name.size, NULL) || (name.size != 0 && memchr(name.data, 0, name.size))) {
-    error_set(error, DBSQL_ERROR_DRIVER, "HY000", "the name of column %zu is not text", number);
-    return NULL;
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "the name of column %zu is not text", number);
   }
-  char *copy = arena_strndup(&schema->texts, (const char *)name.data, name.size);
-  if (!copy) error_no_memory(error);
-  return copy;
+  *out = arena_strndup(&schema->texts, (const char *)name.data, name.size);
+  return *out ? DBSQL_OK : error_no_memory(error);
 }
 
 static dbsql_status make_columnar_arrow(struct result_schema *schema, const struct TTableSchema *table, dbsql_error **error) {
@@ -213,8 +211,9 @@ static dbsql_status make_columnar_arrow(struct result_schema *schema, const stru
   if (status != DBSQL_OK) return status;
   for (uint32_t i = 0; table && status == DBSQL_OK && i < table->columns.count; i++) {
     const struct TColumnDesc *column = &table->columns.items[i];
-    char *name = column_name(schema, column->columnName, i, error);
-    status = name ? arrow_schema_make(arrow.children[i], carrier_format(column), name, ARROW_FLAG_NULLABLE, 0, error) : DBSQL_ERROR_DRIVER;
+    const char *name;
+    status = column_name(schema, column->columnName, i, &name, error);
+    if (status == DBSQL_OK) status = arrow_schema_make(arrow.children[i], carrier_format(column), name, ARROW_FLAG_NULLABLE, 0, error);
     if (status != DBSQL_OK) break;
     buf_reset(&type);
     append_thrift_type(&type, column->typeDesc, 0, 0);

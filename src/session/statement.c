@@ -124,7 +124,7 @@ static void abandon(dbsql_connection *connection, struct backend_operation *oper
   struct call call;
   bool hurry = status == DBSQL_ERROR_CANCELLED || status == DBSQL_ERROR_TIMEOUT;
   call_begin_internal(&call, hurry ? abandon_ms : close_ms);
-  if (hurry) connection->backend->ops->cancel(connection->backend, &operation->key, &call, NULL);
+  if (hurry && !operation->has_ended) connection->backend->ops->cancel(connection->backend, &operation->key, &call, NULL);
   connection->backend->ops->close_operation(operation, &call);
 }
 
