@@ -117,7 +117,7 @@ static const char *check_path(struct slice path) {
 }
 
 static const char *check_proxy_url(struct slice url) {
-  static const char *const schemes[] = {"http://", "https://", "socks5h://", "socks5://"};
+  static const char *const schemes[] = {"http://", "https://", "socks5h://"};
   for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
     size_t length = strlen(schemes[i]);
     if (url.size < length || !text_equal_nocase_n((const char *)url.data, length, schemes[i], length)) continue;
@@ -127,7 +127,7 @@ static const char *check_proxy_url(struct slice url) {
     if (problem) return problem;
     return host.size == 0 ? "has no host" : NULL;
   }
-  return "must begin with http://, https://, socks5h:// or socks5://";
+  return "must begin with http://, https:// or socks5h://";
 }
 
 const char *config_check_text(enum option_id id, struct slice value) {
