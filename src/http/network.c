@@ -18,7 +18,7 @@ static int64_t time_of(CURL *easy, CURLINFO info) {
   return curl_easy_getinfo(easy, info, &us) == CURLE_OK ? (int64_t)us : 0;
 }
 
-void network_phase(CURL *easy, const struct http_target *target, const char *proxy, char *out, size_t size) {
+void network_phase(CURL *easy, const struct http_target *target, const char *proxy, bool answering, char *out, size_t size) {
   const char *to = proxy ? proxy : target->shown;
   const char *kind = proxy ? "the proxy " : "";
   if (time_of(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0) {
@@ -28,7 +28,7 @@ void network_phase(CURL *easy, const struct http_target *target, const char *pro
   } else if (time_of(easy, CURLINFO_PRETRANSFER_TIME_T) == 0) {
     snprintf(out, size, "setting up %s with %s%s%s", target->tls ? "TLS" : "the connection", target->shown,
              proxy ? " through the proxy " : "", proxy ? proxy : "");
-  } else if (time_of(easy, CURLINFO_STARTTRANSFER_TIME_T) == 0) {
+  } else if (!answering) {
     snprintf(out, size, "waiting for the answer of %s", target->shown);
   } else {
     snprintf(out, size, "receiving the answer of %s", target->shown);
@@ -180,7 +180,7 @@ static void judge(const struct network_failure *f, struct buf *text, struct verd
       return;
     case CURLE_OPERATION_TIMEDOUT: {
       char phase[640];
-      network_phase(f->easy, f->target, f->proxy, phase, sizeof phase);
+      network_phase(f->easy, f->target, f->proxy, f->answering, phase, sizeof phase);
       bool connecting =
           before && f->connect_timeout_ms > 0 && (f->request_timeout_ms <= 0 || f->connect_timeout_ms < f->request_timeout_ms);
       buf_printf(text, "the %s time limit of %lld ms ran out while %s", connecting ? "connect" : "request",
@@ -214,8 +214,13 @@ static void judge(const struct network_failure *f, struct buf *text, struct verd
     case CURLE_SEND_FAIL_REWIND:
       buf_printf(text, "%s closed the connection after the request had been sent; it may or may not have been carried out", host);
       return;
+    case CURLE_WEIRD_SERVER_REPLY: buf_printf(text, "%s did not answer in HTTP: %s", host, curl_text); return;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
+      if (!before) {
+        buf_printf(text, "%s did not answer in HTTP: %s", host, curl_text);
+        return;
+      }
       buf_printf(text, "the request to %s cannot be made: %s", host, curl_text);
       verdict->kind = DBSQL_ERROR_DRIVER;
       verdict->sqlstate = "HY000";

@@ -17,7 +17,8 @@ struct network_failure {
   const char *proxy; /* what to call it, or NULL if there is none */
   bool proxy_tls;
   const char *what;
-  bool sent; /* the server may have seen the whole request */
+  bool sent;      /* the server may have seen the whole request */
+  bool answering; /* a status line has come */
   int64_t connect_timeout_ms;
   int64_t request_timeout_ms;
 };
@@ -25,6 +26,6 @@ struct network_failure {
 /* Sets the error; `*may_retry` says whether trying again can help at all, whatever the request's rule. */
 dbsql_status network_error(const struct network_failure *failure, bool *may_retry, dbsql_error **error);
 /* What a transfer is doing now, for the message of a time limit or a cancellation: "connecting to HOST". */
-void network_phase(CURL *easy, const struct http_target *target, const char *proxy, char *out, size_t size);
+void network_phase(CURL *easy, const struct http_target *target, const char *proxy, bool answering, char *out, size_t size);
 
 #endif

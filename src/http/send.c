@@ -193,7 +193,7 @@ static dbsql_status run(struct http_client *client, const struct http_target *ta
       break;
     }
     char phase[640];
-    network_phase(client->easy, target, proxy ? proxy->shown : NULL, phase, sizeof phase);
+    network_phase(client->easy, target, proxy ? proxy->shown : NULL, client->answer.status != 0, phase, sizeof phase);
     status = call_check(call, phase, error);
     if (status != DBSQL_OK) {
       error_set_host(error, target->host);
@@ -257,6 +257,7 @@ static dbsql_status attempt(struct http_client *client, const struct http_reques
                                       proxy && proxy->tls,
                                       request->what,
                                       sent,
+                                      answer->status != 0,
                                       client->connect_timeout_ms,
                                       client->request_timeout_ms};
     bool may_retry;
