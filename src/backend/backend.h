@@ -83,6 +83,8 @@ struct operation_key {
   char id[guid_text_size]; /* the query id; "" while none is known */
   uint8_t guid[16];
   uint8_t secret[16]; /* a credential: never print it */
+  int32_t type;       /* TOperationType, and the next: sent back as they came, since a plain HiveServer2 compares them */
+  bool has_result_set;
 };
 /* A statement that the server has accepted. */
 struct backend_operation {

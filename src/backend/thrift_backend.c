@@ -17,16 +17,15 @@ struct TSessionHandle *thrift_session_handle(const struct operation_key *key, st
   return &parts->session;
 }
 
-/* The server looks at neither the type nor hasResultSet of a handle that comes back (thrift.md 4.1). */
 struct TOperationHandle *thrift_operation_handle(const struct operation_key *key, struct handle_parts *parts) {
   thrift_session_handle(key, parts);
   parts->operation = (struct TOperationHandle){
       .has_operationId = true,
       .operationId = &parts->id,
       .has_operationType = true,
-      .operationType = TOperationType_UNKNOWN,
+      .operationType = key->type,
       .has_hasResultSet = true,
-      .hasResultSet = false,
+      .hasResultSet = key->has_result_set,
   };
   return &parts->operation;
 }

@@ -68,6 +68,8 @@ dbsql_status thrift_accept(struct thrift_backend *backend, const struct TOperati
     mem_free(operation);
     return status;
   }
+  operation->base.key.type = handle->has_operationType ? handle->operationType : TOperationType_UNKNOWN;
+  operation->base.key.has_result_set = handle->hasResultSet;
   operation->answer = *answer;
   *answer = (struct thrift_answer){0};
   *out = &operation->base;

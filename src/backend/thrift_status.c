@@ -21,31 +21,38 @@ static struct slice trim(struct slice text) {
   return text;
 }
 
-/* Prefer what is meant for people; old servers have only the others (thrift.md 10.1). */
-static struct slice best_text(const struct server_words *words) {
-  struct slice text = trim(words->display);
-  if (text.size == 0) text = trim(words->message);
-  if (text.size == 0) text = trim(words->info);
-  /* A Java stack in place of a message: its first line is enough. */
-  const uint8_t *stack = text.size ? memchr(text.data, '\n', text.size) : NULL;
-  if (stack && text_find((const char *)stack, (size_t)(text.data + text.size - stack), "\tat ") == 1) {
-    text.size = (size_t)(stack - text.data);
-  }
-  return text;
-}
-
-/* `[ERROR_CLASS.SUB_CLASS]` somewhere near the start: Spark writes "Error running query: [CLASS] ...". */
-static struct slice find_class(struct slice text) {
-  for (size_t i = 0; i < text.size && i < 200; i++) {
+/* `[ERROR_CLASS.SUB_CLASS]`, brackets included, within the first `limit` bytes: Spark writes "Error running query: [CLASS] ...". */
+static struct slice find_class(struct slice text, size_t limit) {
+  for (size_t i = 0; i < text.size && i < limit; i++) {
     if (text.data[i] != '[') continue;
     size_t end = i + 1;
     while (end < text.size && ((text.data[end] >= 'A' && text.data[end] <= 'Z') || text_is_digit((char)text.data[end]) ||
                                text.data[end] == '_' || text.data[end] == '.')) {
       end++;
     }
-    if (end < text.size && text.data[end] == ']' && end > i + 2) return slice_of(text.data + i + 1, end - i - 1);
+    if (end < text.size && text.data[end] == ']' && end > i + 2) return slice_of(text.data + i, end + 1 - i);
   }
   return slice_of(NULL, 0);
+}
+
+enum { class_within = 400 };
+
+/* Prefer what is meant for people; plain servers have only the others, with Java class names before the text, which then begins again
+ * with the error class, and a stack behind it (thrift.md 10.1). */
+static struct slice best_text(const struct server_words *words) {
+  struct slice text = trim(words->display);
+  if (text.size != 0) return text;
+  text = trim(words->message);
+  if (text.size == 0) text = trim(words->info);
+  ptrdiff_t stack = text_find((const char *)text.data, text.size, "\n\tat ");
+  if (stack > 0) text.size = (size_t)stack;
+  struct slice class = find_class(text, class_within);
+  if (class.size != 0) {
+    size_t after = (size_t)(class.data - text.data) + class.size;
+    struct slice again = find_class(slice_of(text.data + after, text.size - after), class_within);
+    if (slice_equal(class, again)) text = slice_of(again.data, (size_t)(text.data + text.size - again.data));
+  }
+  return trim(text);
 }
 
 static bool is_sqlstate(const uint8_t *text, size_t length) {
@@ -87,10 +94,10 @@ static dbsql_status make_error(const struct server_words *words, dbsql_status ki
                             ? error_set(error, kind, sqlstate, "%s", what)
                             : error_set(error, kind, sqlstate, "%s: %.*s", what, (int)(text.size < 65536 ? text.size : 65536), text.data);
   if (error && *error && !(*error)->is_static) {
-    struct slice class = find_class(text);
+    struct slice class = find_class(text, class_within);
     (*error)->vendor_code = words->code;
     (*error)->session_lost = session_lost;
-    if (class.size != 0) error_set_class(error, (const char *)class.data, class.size);
+    if (class.size != 0) error_set_class(error, (const char *)class.data + 1, class.size - 2);
   }
   return status;
 }
