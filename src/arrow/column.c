@@ -70,6 +70,9 @@ void arrow_column_free(struct arrow_column *column) {
   *column = (struct arrow_column){0};
 }
 
+/* Stands in for a buffer that an empty array does not have. */
+static const _Alignas(64) uint8_t nothing[64];
+
 void arrow_column_attach(struct arrow_column *column, const struct ArrowArray *array) {
   column->length = array->length;
   column->null_count = array->null_count;
@@ -94,6 +97,8 @@ void arrow_column_attach(struct arrow_column *column, const struct ArrowArray *a
     case ARROW_STRUCT: break;
     default: column->data = array->buffers[1]; break;
   }
+  if (!column->data) column->data = nothing;
+  if (!column->offsets) column->offsets = nothing;
   if (array->null_count != 0) column->validity = array->buffers[0];
   for (int64_t i = 0; i < column->child_count; i++) arrow_column_attach(&column->children[i], array->children[i]);
 }
@@ -163,15 +168,9 @@ bool arrow_column_int64(const struct arrow_column *column, int64_t row, int64_t 
 
 bool arrow_column_micros(const struct arrow_column *column, int64_t row, int64_t *value) {
   if (column->kind == ARROW_INTERVAL_DAY_TIME) {
-    READ(
-        struct {
-          int32_t days;
-          int32_t millis;
-        },
-        stored);
-    /* The largest is a tenth of INT64_MAX. */
-    *value = (stored.days * INT64_C(86400000) + stored.millis) * 1000;
-    return true;
+    int32_t stored[2]; /* days, milliseconds */
+    memcpy(stored, value_at(column, row, sizeof stored), sizeof stored);
+    return !__builtin_mul_overflow(stored[0] * INT64_C(86400000) + stored[1], INT64_C(1000), value);
   }
   if (column->unit == 0 || !arrow_column_int64(column, row, value)) return false;
   if (column->unit == 1000000000) {
