@@ -1,0 +1,22 @@
+/*
+ * Ctrl-C and the like. A signal triggers the cancel handle, so that what waits for the server ends; nothing else happens in the handler.
+ * The third signal in a row ends the program at once, in case something does not listen.
+ */
+#ifndef DBSQL_CLI_SIGNALS_H
+#define DBSQL_CLI_SIGNALS_H
+
+#include <stdbool.h>
+
+#include <dbsql/dbsql.h>
+
+/* Handles SIGINT, SIGTERM and SIGHUP, and ignores SIGPIPE: a closed pipe is an error of write(). `cancel` must live until
+ * signals_remove(). */
+void signals_install(dbsql_cancel *cancel);
+void signals_remove(void);
+/* The number of the signal that came since the last signals_clear(); 0 if none. */
+int signals_pending(void);
+bool signals_interrupted(void);
+/* Forgets an interrupt and resets the cancel handle; a request to end (SIGTERM, SIGHUP) stays. No call may be running. */
+void signals_clear(void);
+
+#endif

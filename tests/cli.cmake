@@ -1,0 +1,21 @@
+# The shell: its parts one by one, and the whole of it on a stand-in for the library.
+if(TARGET dbsql_shell_parts)
+  pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)
+  function(dbsql_cli_program name)
+    add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
+    target_link_libraries(${name} PRIVATE dbsql_flags PkgConfig::LIBEDIT Threads::Threads)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/cli)
+  endfunction()
+  dbsql_cli_program(cli_shell ${PROJECT_SOURCE_DIR}/cli/main.c fake_dbsql.c $<TARGET_OBJECTS:dbsql_shell_parts>)
+  dbsql_cli_program(cli_warehouse fake_warehouse.c)
+  set_target_properties(cli_warehouse PROPERTIES OUTPUT_NAME dbsql-warehouse)
+
+  dbsql_test(cli)
+  target_sources(test_cli PRIVATE fake_dbsql.c $<TARGET_OBJECTS:dbsql_shell_parts>)
+  target_include_directories(test_cli PRIVATE ${PROJECT_SOURCE_DIR}/cli)
+  target_link_libraries(test_cli PRIVATE PkgConfig::LIBEDIT)
+
+  dbsql_test(cli_shell)
+  target_compile_definitions(test_cli_shell PRIVATE SHELL="$<TARGET_FILE:cli_shell>")
+  add_dependencies(test_cli_shell cli_shell cli_warehouse)
+endif()
