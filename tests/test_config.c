@@ -155,6 +155,9 @@ static void unknown_names_say_what_was_meant(void **state) {
   assert_int_equal(dbsql_config_set(config, "polling_interval_of_the_moon", "x", &error), DBSQL_ERROR_DRIVER);
   assert_string_equal(dbsql_error_sqlstate(error), "HY092");
   assert_lacks(message_of(&error), "did you mean");
+  /* two of three letters are another word, not a typo */
+  assert_int_equal(dbsql_config_set(config, "xyd", "x", &error), DBSQL_ERROR_DRIVER);
+  assert_lacks(message_of(&error), "did you mean");
   dbsql_config_free(config);
 }
 
@@ -367,6 +370,8 @@ static void values_can_be_read_and_taken_back(void **state) {
   char *value = NULL;
   assert_int_equal(dbsql_config_get(config, "catalogg", &value, &error), DBSQL_ERROR_DRIVER);
   assert_contains(message_of(&error), "catalog");
+  assert_int_equal(dbsql_config_get(config, "uid", &value, &error), DBSQL_ERROR_DRIVER);
+  assert_contains(message_of(&error), "UID can only be set");
   assert_int_equal(dbsql_config_set(NULL, "port", "1", NULL), DBSQL_ERROR_DRIVER);
   assert_int_equal(dbsql_config_set(config, NULL, "1", NULL), DBSQL_ERROR_DRIVER);
   assert_int_equal(dbsql_config_get(config, "port", NULL, NULL), DBSQL_ERROR_DRIVER);

@@ -535,6 +535,7 @@ static void no_error_shows_a_secret(void **state) {
       "jdbc:databricks://h;PWD=a;CANARY=1",
       "jdbc:mysql://CANARY@h",
       "dapiCANARY=x",
+      "a1b2c3d4e5f6CANARY=x",
       "dapi0123456789CANARY=x",
   };
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

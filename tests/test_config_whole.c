@@ -174,6 +174,10 @@ static void the_environment_fills_what_is_not_set(void **state) {
   resolve_ok(config);
   assert_string_equal(config_text(config, OPTION_http_path), "/sql/1.0/warehouses/abc");
   dbsql_config_free(config);
+  config = with_environment("host=h.com;warehouse_id=mine;pwd=own", usual);
+  resolve_ok(config);
+  assert_string_equal(config_text(config, OPTION_http_path), "/sql/1.0/warehouses/mine");
+  dbsql_config_free(config);
   config = with_environment("http_path=/mine", warehouse);
   resolve_ok(config);
   assert_string_equal(config_text(config, OPTION_http_path), "/mine");

@@ -162,6 +162,8 @@ dbsql_status dbsql_config_get(const dbsql_config *config, const char *name, char
       snprintf(number, sizeof number, "%lld", (long long)set->number);
       text = number;
     }
+  } else if (match.kind == NAME_FOREIGN) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY092", "%s can only be set: it is another driver's name", match.foreign->name);
   } else {
     char nearest[nearest_size];
     config_nearest_name(slice_text(name), 3, nearest);
