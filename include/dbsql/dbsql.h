@@ -182,7 +182,8 @@ DBSQL_API dbsql_status dbsql_config_new(dbsql_config **config, dbsql_error **err
 /* Wipes secrets. NULL is allowed. */
 DBSQL_API void dbsql_config_free(dbsql_config *config);
 /* Sets one option by its name or an alias; case, '_' and '-' do not matter. A value that cannot be honoured, or an unknown name,
- * is an error that names the option and the nearest known one. `session.NAME` sets a session parameter of the server. */
+ * is an error that names the option and the nearest known one. `session.NAME` sets a session parameter of the server. An option
+ * that is set to "" or NULL is unset again: its default counts. */
 DBSQL_API dbsql_status dbsql_config_set(dbsql_config *config, const char *name, const char *value, dbsql_error **error);
 /* Reads an option back as text into `*value`, which the caller frees with dbsql_free(); `*value` is NULL if it is not set. A
  * secret cannot be read back: error. */
@@ -191,7 +192,9 @@ DBSQL_API dbsql_status dbsql_config_get(const dbsql_config *config, const char *
  *    token:TOKEN@HOST:443/sql/1.0/warehouses/ID?catalog=main      the Go driver's DSN (https:// or http:// may stand before)
  *    databricks://token:TOKEN@HOST:443/sql/1.0/warehouses/ID      the same as a URL
  *    Host=HOST;HTTPPath=/sql/1.0/warehouses/ID;AuthMech=3;UID=token;PWD=TOKEN        as in odbc.ini
- * In the DSN and URL forms an unknown name becomes a session parameter, unless it is a typo of a known one. */
+ *    jdbc:databricks://HOST:443/SCHEMA;httpPath=/sql/1.0/warehouses/ID;PWD=TOKEN     a JDBC URL
+ * In the DSN and URL forms an unknown name becomes a session parameter, unless it is a typo of a known one. `length` may be SIZE_MAX
+ * for a zero-terminated text. On failure nothing has changed. */
 DBSQL_API dbsql_status dbsql_config_parse(dbsql_config *config, const char *text, size_t length, dbsql_error **error);
 /* Sets what DATABRICKS_* variables say and is not set yet. */
 DBSQL_API dbsql_status dbsql_config_load_environment(dbsql_config *config, dbsql_error **error);
