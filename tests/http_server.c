@@ -241,6 +241,10 @@ static bool serve_one(struct http_connection *connection) {
   char *end = NULL;
   while (!connection->buffer || connection->filled == 0 || !(end = strstr(connection->buffer, "\r\n\r\n"))) {
     if (!fill_to(connection, connection->filled + 1)) return false;
+    if (connection->buffer[0] == 0x16) { /* TLS on a plain port */
+      connection_write(connection, "HTTP/1.1 400 Bad Request\r\n\r\n", 28);
+      return false;
+    }
   }
   size_t head_size = (size_t)(end - connection->buffer) + 4;
   char *head = copy_text(connection->buffer, head_size - 2);
@@ -290,9 +294,15 @@ static void *serve_connection(void *user) {
     MUST(SSL_set_fd(connection->tls, connection->fd) == 1);
     ready = SSL_accept(connection->tls) == 1;
     ERR_clear_error();
+    if (!ready) {
+      /* Lets the client read the alert: closing now could reset the connection and lose it. */
+      char rest[512];
+      shutdown(connection->fd, SHUT_WR);
+      while (recv(connection->fd, rest, sizeof rest, 0) > 0) {
+      }
+    }
     if (ready && server->settings.close_after_handshake) {
-      ready = false;
-      connection->reset_wanted = true;
+      ready = false; /* and no close_notify */
     }
   }
   while (ready && serve_one(connection)) {

@@ -1,6 +1,7 @@
 #include "http/client.h"
 
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -249,6 +250,7 @@ void http_client_free(struct http_client *client) {
   sigpipe_block(&guard); /* closing a TLS connection writes */
   curl_easy_cleanup(client->easy);
   if (client->multi) curl_multi_cleanup(client->multi);
+  ERR_clear_error();
   sigpipe_restore(&guard);
   http_tls_free(&client->tls);
   http_proxy_rules_free(client->proxies);

@@ -21,17 +21,18 @@ static int64_t time_of(CURL *easy, CURLINFO info) {
 void network_phase(CURL *easy, const struct http_target *target, const char *proxy, bool answering, char *out, size_t size) {
   const char *to = proxy ? proxy : target->shown;
   const char *kind = proxy ? "the proxy " : "";
-  if (time_of(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0) {
+  /* From the end: on a connection that is used again the first times are 0. */
+  if (answering) {
+    snprintf(out, size, "receiving the answer of %s", target->shown);
+  } else if (time_of(easy, CURLINFO_PRETRANSFER_TIME_T) != 0) {
+    snprintf(out, size, "waiting for the answer of %s", target->shown);
+  } else if (time_of(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0) {
     snprintf(out, size, "looking up the name of %s%s", kind, to);
   } else if (time_of(easy, CURLINFO_CONNECT_TIME_T) == 0) {
     snprintf(out, size, "connecting to %s%s", kind, to);
-  } else if (time_of(easy, CURLINFO_PRETRANSFER_TIME_T) == 0) {
+  } else {
     snprintf(out, size, "setting up %s with %s%s%s", target->tls ? "TLS" : "the connection", target->shown,
              proxy ? " through the proxy " : "", proxy ? proxy : "");
-  } else if (!answering) {
-    snprintf(out, size, "waiting for the answer of %s", target->shown);
-  } else {
-    snprintf(out, size, "receiving the answer of %s", target->shown);
   }
 }
 
@@ -89,7 +90,7 @@ static void append_tls_handshake(struct buf *text, const char *curl_text, const 
     buf_printf(text, "%s does not speak TLS on that port", whom);
   } else if (text_find(curl_text, length, "protocol version") >= 0 || text_find(curl_text, length, "unsupported protocol") >= 0 ||
              text_find(curl_text, length, "no protocols available") >= 0) {
-    buf_printf(text, "no TLS version that both sides allow (see tls_min_version)");
+    buf_printf(text, "%s allows no TLS version that is allowed here (see tls_min_version)", whom);
   } else if (text_find(curl_text, length, "certificate required") >= 0) {
     buf_printf(text, "%s requires a client certificate (see tls_client_cert)", whom);
   } else if (text_find(curl_text, length, "alert bad certificate") >= 0 || text_find(curl_text, length, "alert unknown ca") >= 0 ||
@@ -118,6 +119,7 @@ static void append_certificate(struct buf *text, CURL *easy, bool proxy, const c
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH: break;
     case X509_V_OK:
+    case X509_V_ERR_UNSPECIFIED: /* libcurl checks the name first and leaves this until it has checked the chain */
       if (text_find(curl_text, strlen(curl_text), "does not match") < 0 && text_find(curl_text, strlen(curl_text), "no alternative") < 0) {
         buf_append_text(text, *curl_text ? curl_text : "verification failed");
         return;

@@ -1,3 +1,4 @@
+#include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -272,6 +273,7 @@ static dbsql_status attempt(struct http_client *client, const struct http_reques
   curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, NULL);
   curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, NULL);
   client->unsent = slice_of(NULL, 0);
+  ERR_clear_error(); /* libcurl leaves OpenSSL's errors to whoever uses it next on this thread */
   sigpipe_restore(&guard);
 
 cleanup:
@@ -357,6 +359,18 @@ static dbsql_status fill_response(struct http_client *client, int attempts, stru
   return DBSQL_OK;
 }
 
+/* Where the call itself ended, what had failed before it is the reason that matters. */
+static void append_previous(dbsql_error **error, const dbsql_error *previous, int attempts) {
+  if (!error || !*error || (*error)->is_static || !previous || previous->is_static) return;
+  char suffix[1200];
+  snprintf(suffix, sizeof suffix, "; the last of %d attempt%s failed: %s", attempts, attempts == 1 ? "" : "s", previous->message);
+  error_suffix(error, suffix);
+  (*error)->attempts = attempts;
+  (*error)->http_status = previous->http_status;
+  (*error)->retry_after_ms = previous->retry_after_ms;
+  error_set_request_id(error, previous->request_id);
+}
+
 dbsql_status http_send(struct http_client *client, const struct http_request *request, const struct call *call,
                        struct http_response *response, dbsql_error **error) {
   memset(response, 0, sizeof *response);
@@ -366,50 +380,46 @@ dbsql_status http_send(struct http_client *client, const struct http_request *re
   if (status != DBSQL_OK) return status;
 
   int64_t started_ns = clock_now_ns();
-  dbsql_error *last = NULL;
-  for (int attempts = 1;; attempts++) {
-    char waiting[400], reason[200];
-    snprintf(waiting, sizeof waiting, "%s at %s", request->what, target.shown);
-    status = call_check(call, waiting, error);
-    if (status != DBSQL_OK) {
-      error_set_host(error, target.host);
-      break;
-    }
-    error_clear(&last);
+  dbsql_error *last = NULL, *previous = NULL;
+  char doing[400], reason[200] = "";
+  snprintf(doing, sizeof doing, "%s at %s", request->what, target.shown);
+  status = call_check(call, doing, &last);
+  error_set_host(&last, target.host);
+  for (int attempts = 1; status == DBSQL_OK; attempts++) {
     struct outcome outcome;
     status = attempt(client, request, &target, call, &outcome, &last);
-    int64_t wait_ms = -1;
     if (status == DBSQL_OK) {
       log_attempt(client, request, &target, attempts, started_ns, NULL, -1);
-      status = fill_response(client, attempts, response, error);
+      status = fill_response(client, attempts, response, &last);
       break;
     }
-    if (last && !last->is_static) last->retry_after_ms = outcome.retry_after_ms;
+    if (!last->is_static) last->retry_after_ms = outcome.retry_after_ms;
+    int64_t wait_ms = -1;
     bool again = plan_retry(client, call, started_ns, attempts, &outcome, &wait_ms, reason, sizeof reason);
     log_attempt(client, request, &target, attempts, started_ns, last, wait_ms);
-    if (again) {
-      snprintf(waiting, sizeof waiting, "waiting to try %s at %s again", request->what, target.shown);
-      status = call_sleep(call, wait_ms, waiting, error);
-      if (status == DBSQL_OK) continue;
-      error_set_host(error, target.host);
-      if (error && *error && !(*error)->is_static && last) {
-        char suffix[1200];
-        snprintf(suffix, sizeof suffix, "; the last of %d attempt%s failed: %s", attempts, attempts == 1 ? "" : "s", last->message);
-        error_suffix(error, suffix);
-        (*error)->attempts = attempts;
-        (*error)->http_status = last->http_status;
-      }
+    if (!again) {
+      bool call_ended = status == DBSQL_ERROR_CANCELLED || call_remaining_ms(call) == 0;
+      describe_failure(&last, call, attempts, reason);
+      if (call_ended && previous) append_previous(&last, previous, attempts - 1);
       break;
     }
-    describe_failure(&last, call, attempts, reason);
-    if (error) {
-      dbsql_error_free(*error);
-      *error = last;
-      last = NULL;
+    error_clear(&previous);
+    previous = last;
+    last = NULL;
+    snprintf(doing, sizeof doing, "waiting to try %s at %s again", request->what, target.shown);
+    status = call_sleep(call, wait_ms, doing, &last);
+    if (status != DBSQL_OK) {
+      error_set_host(&last, target.host);
+      append_previous(&last, previous, attempts);
     }
-    break;
+  }
+  if (status != DBSQL_OK && error) {
+    dbsql_error_free(*error);
+    *error = last;
+    last = NULL;
   }
   error_clear(&last);
+  error_clear(&previous);
   answer_reset(&client->answer);
   return status;
 }
