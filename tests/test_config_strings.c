@@ -267,6 +267,9 @@ static void leftovers(void **state) {
   size_t length = (size_t)snprintf(text, size, "h.com/x?");
   for (int i = 0; i < 1001; i++) length += (size_t)snprintf(text + length, size - length, "&q%dz=1", i);
   parse_fails(text, "more than 1000");
+  length = (size_t)snprintf(text, size, "h.com/x?");
+  for (int i = 0; i < 4001; i++) length += (size_t)snprintf(text + length, size - length, "&q");
+  parse_fails(text, "more than 4000 settings");
   free(text);
 }
 

@@ -74,6 +74,7 @@ struct settings {
   struct {
     char name[nearest_size]; /* as it was written; "" if the option was not set */
   } origins[OPTION_COUNT];
+  size_t count;                  /* of calls of settings_put() */
   const char *prefix;            /* of errors: "invalid DSN"; NULL for none */
   bool leftovers_are_parameters; /* an unknown name is a session parameter */
   bool after_secret;             /* the last name was a secret's: what follows may be the rest of its value */

@@ -8,6 +8,8 @@
 
 /* No server takes as many parameters or headers. */
 enum { most_pairs = 1000 };
+/* Each name is compared with every name of the tables: keeps a nonsense string from taking seconds. */
+enum { most_settings = 4000 };
 
 void settings_init(struct settings *settings, const char *prefix) {
   memset(settings, 0, sizeof *settings);
@@ -373,6 +375,9 @@ dbsql_status settings_put(struct settings *settings, struct slice name, struct s
     snprintf(shown, sizeof shown, "what follows the secret");
   } else {
     printable_name(name, shown);
+  }
+  if (++settings->count > most_settings) {
+    return settings_error(settings, "HY024", position, error, "there are more than %d settings", most_settings);
   }
   for (size_t i = 0; i < value.size; i++) {
     if (value.data[i] < ' ' || value.data[i] == 0x7F) {

@@ -113,9 +113,11 @@ static void consider(const char *wanted, struct slice candidate, size_t reach, s
   char squeezed[nearest_size];
   if (*best == 0 || candidate.size >= nearest_size || !squeeze(candidate, squeezed)) return;
   size_t limit = reach < *best - 1 ? reach : *best - 1;
+  size_t length = strlen(squeezed), wanted_length = strlen(wanted);
+  if (length > wanted_length + limit || wanted_length > length + limit) return;
   size_t distance = text_distance(wanted, squeezed, limit);
   /* A name must keep most of its letters to be the same word. */
-  if (distance > limit || distance * 3 > strlen(squeezed)) return;
+  if (distance > limit || distance * 3 > length) return;
   memcpy(out, candidate.data, candidate.size);
   out[candidate.size] = 0;
   *best = distance;
