@@ -34,21 +34,25 @@ if [ -s "$work/paths" ]; then
   exit 1
 fi
 
-# Whatever it prints, it ends with the version of the library that it runs with.
+# expect NAME TEXT COMMAND...: the command's last line begins with the text, which holds the version of the library that it runs with.
 expect() {
   name=$1
-  shift
+  text=$2
+  shift 2
   said=$("$@" | tail -n 1) || {
     echo "install: $name does not run" >&2
     exit 1
   }
-  if [ "$said" != "dbsql $version" ]; then
-    echo "install: $name says '$said' instead of 'dbsql $version'" >&2
-    exit 1
-  fi
-  echo "install: $name: ok"
+  case $said in
+    "$text"*) echo "install: $name: ok" ;;
+    *)
+      echo "install: $name says '$said' instead of '$text'" >&2
+      exit 1
+      ;;
+  esac
 }
-expect "the shell" "$prefix/bin/dbsql" --version
+expect "the shell" "dbsql $version (library $version)" "$prefix/bin/dbsql" --version
+expect "the warehouse" "dbsql-warehouse $version" "$prefix/bin/dbsql-warehouse" --version
 
 PKG_CONFIG_PATH=$libdir/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 export PKG_CONFIG_PATH
@@ -61,11 +65,11 @@ cp -R examples/outside "$work/outside"
   cat "$work/make.log" >&2
   exit 1
 }
-LD_LIBRARY_PATH=$libdir expect "outside, by pkg-config" "$work/by-pkg-config"
+expect "outside, by pkg-config" "dbsql $version" env LD_LIBRARY_PATH="$libdir" "$work/by-pkg-config"
 
 if ! { cmake -S "$work/outside" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" && cmake --build "$work/build"; } >"$work/cmake.log" 2>&1; then
   cat "$work/cmake.log" >&2
   exit 1
 fi
-expect "outside, by find_package, shared" "$work/build/outside-shared"
-expect "outside, by find_package, static" "$work/build/outside-static"
+expect "outside, by find_package, shared" "dbsql $version" "$work/build/outside-shared"
+expect "outside, by find_package, static" "dbsql $version" "$work/build/outside-static"
