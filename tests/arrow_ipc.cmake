@@ -1,3 +1,4 @@
+dbsql_test(ipc base arrow)
 # The public functions alone, without the rest of the library.
 dbsql_test(ipc_recorded base arrow thrift)
 target_sources(test_ipc_recorded PRIVATE ${PROJECT_SOURCE_DIR}/src/api/ipc.c)
