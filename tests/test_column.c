@@ -2,9 +2,11 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "arrow/builder.h"
 #include "arrow/column.h"
+#include "arrow/time_zone.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -552,6 +554,55 @@ static void unknown_zones(void **state) {
   }
 }
 
+/* Just before Los Angeles first had summer time: the fraction must not move the instant over the change. */
+static void the_instant_before_a_change(void **state) {
+  (void)state;
+  struct ArrowSchema schema;
+  struct arrow_builder builder;
+  struct ArrowArray array;
+  struct arrow_column column;
+  int64_t before = -1633269600000001, at = -1633269600000000;
+  make(&schema, "tsu:America/Los_Angeles", "when", 0);
+  assert_int_equal(arrow_builder_init(&builder, &schema, NULL), DBSQL_OK);
+  arrow_builder_append_fixed(&builder, &before);
+  arrow_builder_append_fixed(&builder, &at);
+  assert_int_equal(arrow_builder_finish(&builder, &array, NULL), DBSQL_OK);
+  assert_int_equal(arrow_column_bind(&column, &schema, NULL), DBSQL_OK);
+  arrow_column_attach(&column, &array);
+  bool known = !column.zone->problem;
+  if (known) {
+    expect_row(&column, 0, "1918-03-31 01:59:59.999999", "\"1918-03-31 01:59:59.999999\"");
+    expect_row(&column, 1, "1918-03-31 03:00:00", "\"1918-03-31 03:00:00\"");
+  }
+  array.release(&array);
+  arrow_column_free(&column);
+  arrow_builder_free(&builder);
+  schema.release(&schema);
+  if (!known) {
+    print_message("the system has no zone America/Los_Angeles\n");
+    skip();
+  }
+}
+
+/* A list of nulls that came in a few bytes and would be more than 1 GiB of text. Takes 2 GiB: only if DBSQL_TEST_LARGE is set. */
+static void more_text_than_anybody_wants(void **state) {
+  (void)state;
+  if (!getenv("DBSQL_TEST_LARGE")) skip();
+  struct ArrowSchema schema;
+  make(&schema, "+l", "bomb", 1);
+  make(schema.children[0], "n", "element", 0);
+  static const int32_t offsets[] = {0, INT32_MAX};
+  const void *buffers[] = {NULL, offsets};
+  struct ArrowArray nulls = {.length = INT32_MAX, .null_count = INT32_MAX}, *child = &nulls;
+  struct ArrowArray array = {.length = 1, .n_buffers = 2, .buffers = buffers, .n_children = 1, .children = &child};
+  struct arrow_column column;
+  assert_int_equal(arrow_column_bind(&column, &schema, NULL), DBSQL_OK);
+  arrow_column_attach(&column, &array);
+  expect_failure(&column, 0, "column \"bomb\"", "longer than");
+  arrow_column_free(&column);
+  schema.release(&schema);
+}
+
 static void times_out_of_the_day(void **state) {
   (void)state;
   struct ArrowSchema schema;
@@ -717,6 +768,8 @@ int main(void) {
       cmocka_unit_test(nested_values),
       cmocka_unit_test(map_keys_are_strings),
       cmocka_unit_test(unknown_zones),
+      cmocka_unit_test(the_instant_before_a_change),
+      cmocka_unit_test(more_text_than_anybody_wants),
       cmocka_unit_test(times_out_of_the_day),
       cmocka_unit_test(unsupported_types),
       cmocka_unit_test(deep_nesting),

@@ -391,28 +391,31 @@ static void files(void **state) {
 static void damaged_files(void **state) {
   (void)state;
   struct buf file = BUF_INIT;
-  put_example(&file, '2');
   const char *problem;
-  for (size_t size = 0; size < file.size; size++) {
-    struct time_zone zone = {0};
-    uint8_t *copy = malloc(size ? size : 1);
-    memcpy(copy, file.data, size);
-    assert_false(time_zone_read_file(&zone, slice_of(copy, size), &problem));
-    assert_non_null(problem);
-    mem_free(zone.times);
-    free(copy);
-  }
-  for (size_t at = 0; at < file.size; at++) {
-    for (int bit = 0; bit < 8; bit++) {
+  for (char version = 0; version <= '2'; version = (char)(version + '2')) {
+    buf_reset(&file);
+    put_example(&file, version);
+    for (size_t size = 0; size < file.size; size++) {
       struct time_zone zone = {0};
-      file.data[at] ^= (uint8_t)(1 << bit);
-      if (time_zone_read_file(&zone, buf_slice(&file), &problem)) {
-        for (int64_t t = -4000000000; t < 4000000000; t += 123456789) time_zone_offset(&zone, t);
-        time_zone_offset(&zone, INT64_MAX);
-        time_zone_offset(&zone, INT64_MIN);
-      }
+      uint8_t *copy = malloc(size ? size : 1);
+      memcpy(copy, file.data, size);
+      assert_false(time_zone_read_file(&zone, slice_of(copy, size), &problem));
+      assert_non_null(problem);
       mem_free(zone.times);
-      file.data[at] ^= (uint8_t)(1 << bit);
+      free(copy);
+    }
+    for (size_t at = 0; at < file.size; at++) {
+      for (int bit = 0; bit < 8; bit++) {
+        struct time_zone zone = {0};
+        file.data[at] ^= (uint8_t)(1 << bit);
+        if (time_zone_read_file(&zone, buf_slice(&file), &problem)) {
+          for (int64_t t = -4000000000; t < 4000000000; t += 123456789) time_zone_offset(&zone, t);
+          time_zone_offset(&zone, INT64_MAX);
+          time_zone_offset(&zone, INT64_MIN);
+        }
+        mem_free(zone.times);
+        file.data[at] ^= (uint8_t)(1 << bit);
+      }
     }
   }
   static const struct {

@@ -42,8 +42,7 @@ static void append_string(struct buf *out, struct slice text) {
     size_t next = at;
     if (c >= 0x80) {
       uint32_t code_point = utf8_next(text.data, text.size, &next);
-      /* A real U+FFFD has three bytes; a bad byte is passed alone. */
-      if (code_point != 0xFFFD || next - at == 3) {
+      if (code_point != 0xFFFD) {
         at = next;
         continue;
       }

@@ -150,7 +150,6 @@ static void append_hex(struct buf *out, struct slice bytes) {
 }
 
 dbsql_status arrow_column_text(const struct arrow_column *column, int64_t row, struct buf *out, dbsql_error **error) {
-  size_t before = out->size;
   dbsql_status status = DBSQL_OK;
   if (column->kind == ARROW_UNSUPPORTED) return column_unsupported(column, error);
   if (arrow_column_is_null(column, row)) return DBSQL_OK;
@@ -167,7 +166,6 @@ dbsql_status arrow_column_text(const struct arrow_column *column, int64_t row, s
     case ARROW_MAP: return arrow_column_json(column, row, out, error);
     default: status = column_append_scalar(column, row, out, error); break;
   }
-  if (status == DBSQL_OK && buf_failed(out)) status = error_no_memory(error);
-  if (status != DBSQL_OK) out->size = before;
-  return status;
+  /* Each of them appends all or nothing. */
+  return status == DBSQL_OK && buf_failed(out) ? error_no_memory(error) : status;
 }
