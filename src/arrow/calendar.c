@@ -55,7 +55,8 @@ size_t calendar_write_date(char *out, int64_t days) {
   return (size_t)(at + 5 - out);
 }
 
-static char *write_clock(char *at, uint64_t seconds) {
+/* `seconds` up to a day, and a bit. */
+static char *write_clock(char *at, uint32_t seconds) {
   number_write_padded(at, seconds / 3600, 2);
   at[2] = ':';
   number_write_padded(at + 3, seconds / 60 % 60, 2);
@@ -64,7 +65,8 @@ static char *write_clock(char *at, uint64_t seconds) {
   return at + 8;
 }
 
-static char *write_fraction(char *at, int64_t fraction, int32_t units) {
+/* `fraction` of `units` (at most 10^9) in a second */
+static char *write_fraction(char *at, uint32_t fraction, int32_t units) {
   if (fraction == 0) return at;
   int digits = 0;
   for (int32_t rest = units; rest > 1; rest /= 10) digits++;
@@ -73,7 +75,7 @@ static char *write_fraction(char *at, int64_t fraction, int32_t units) {
     digits--;
   }
   *at++ = '.';
-  number_write_padded(at, (uint64_t)fraction, digits);
+  number_write_padded(at, fraction, digits);
   return at + digits;
 }
 
@@ -84,15 +86,15 @@ size_t calendar_write_timestamp(char *out, int64_t value, int32_t units, int32_t
   int64_t days = floor_divide(seconds, seconds_in_day) + floor_divide(of_day, seconds_in_day);
   size_t length = calendar_write_date(out, days);
   out[length++] = ' ';
-  char *end = write_clock(out + length, (uint64_t)floor_modulo(of_day, seconds_in_day));
-  end = write_fraction(end, floor_modulo(value, units), units);
+  char *end = write_clock(out + length, (uint32_t)floor_modulo(of_day, seconds_in_day));
+  end = write_fraction(end, (uint32_t)floor_modulo(value, units), units);
   return (size_t)(end - out);
 }
 
 bool calendar_write_time(char *out, int64_t value, int32_t units, size_t *length) {
   if (value < 0 || value > (int64_t)seconds_in_day * units) return false;
-  char *end = write_clock(out, (uint64_t)(value / units));
-  end = write_fraction(end, value % units, units);
+  char *end = write_clock(out, (uint32_t)(value / units));
+  end = write_fraction(end, (uint32_t)(value % units), units);
   *length = (size_t)(end - out);
   return true;
 }
@@ -112,7 +114,7 @@ static size_t write_day_time(char *out, bool negative, uint64_t days, uint64_t s
   if (negative) *at++ = '-';
   at += number_write_uint64(at, days);
   *at++ = ' ';
-  at = write_clock(at, seconds);
+  at = write_clock(at, (uint32_t)seconds);
   *at++ = '.';
   number_write_padded(at, nanos, 9);
   return (size_t)(at + 9 - out);

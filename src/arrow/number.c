@@ -35,10 +35,12 @@ size_t number_write_int64(char *out, int64_t value) {
 }
 
 void number_write_padded(char *out, uint64_t value, int digits) {
-  while (digits > 0) {
-    out[--digits] = (char)('0' + value % 10);
-    value /= 10;
+  while (digits >= 2) {
+    digits -= 2;
+    memcpy(out + digits, pairs + value % 100 * 2, 2);
+    value /= 100;
   }
+  if (digits == 1) *out = (char)('0' + value % 10);
 }
 
 size_t number_write_decimal(char *out, int64_t high, uint64_t low, int32_t scale) {
