@@ -44,6 +44,8 @@ struct http_server {
   pthread_mutex_t mutex;
   struct http_connection *connections;
   int connection_count;
+  int ended_count;
+  pthread_cond_t ended;
   struct recorded *recorded;
   int request_count;
 };
@@ -319,6 +321,8 @@ static void *serve_connection(void *user) {
   }
   close(connection->fd);
   connection->fd = -1;
+  server->ended_count++;
+  pthread_cond_broadcast(&server->ended);
   pthread_mutex_unlock(&server->mutex);
   free(connection->buffer);
   return NULL;
@@ -383,6 +387,7 @@ struct http_server *http_server_start(const struct http_server_settings *setting
   struct http_server *server = must_alloc(sizeof *server);
   server->settings = *settings;
   MUST(pthread_mutex_init(&server->mutex, NULL) == 0);
+  MUST(pthread_cond_init(&server->ended, NULL) == 0);
   if (settings->certificate) setup_tls(server);
   server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   MUST(server->listener >= 0);
@@ -417,6 +422,12 @@ int http_server_connections(struct http_server *server) {
   int count = server->connection_count;
   pthread_mutex_unlock(&server->mutex);
   return count;
+}
+
+void http_server_wait_ended(struct http_server *server, int count) {
+  pthread_mutex_lock(&server->mutex);
+  while (server->ended_count < count) pthread_cond_wait(&server->ended, &server->mutex);
+  pthread_mutex_unlock(&server->mutex);
 }
 
 const struct http_exchange *http_server_request(struct http_server *server, int number) {
@@ -455,6 +466,7 @@ void http_server_stop(struct http_server *server) {
   close(server->stop_pipe[0]);
   close(server->stop_pipe[1]);
   SSL_CTX_free(server->tls);
+  pthread_cond_destroy(&server->ended);
   pthread_mutex_destroy(&server->mutex);
   free(server);
 }

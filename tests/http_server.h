@@ -73,6 +73,8 @@ const char *http_server_url(const struct http_server *server);
 /* How many requests and connections there have been. */
 int http_server_requests(struct http_server *server);
 int http_server_connections(struct http_server *server);
+/* Waits until that many connections have been ended by the server. */
+void http_server_wait_ended(struct http_server *server, int count);
 /* A recorded request, to be read until the server stops. */
 const struct http_exchange *http_server_request(struct http_server *server, int number);
 /* Ends all connections and waits for their threads: no handler may wait for an event that is not set. */

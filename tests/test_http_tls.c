@@ -375,6 +375,32 @@ static void a_server_that_closes_raises_no_signal(void **state) {
   sigaction(SIGPIPE, &old, NULL);
 }
 
+static void answer_and_reset(struct http_exchange *exchange, void *user) {
+  (void)user;
+  exchange_reply(exchange, 200, NULL, "fine");
+  exchange_reset(exchange);
+}
+
+/* A kept connection that has been reset meanwhile: libcurl notices when it wants to use it, and says goodbye on it. */
+static void a_reset_idle_connection_raises_no_signal(void **state) {
+  (void)state;
+  struct sigaction counting = {.sa_handler = count_pipe}, old;
+  assert_int_equal(sigaction(SIGPIPE, &counting, &old), 0);
+  pipes = 0;
+  struct http_server_settings server_settings = {.handler = answer_and_reset, .certificate = server_cert->pem, .key = server_cert->key_pem};
+  struct http_server *server = http_server_start(&server_settings);
+  struct http_settings settings = tls_settings();
+  struct http_client *client = client_of(&settings);
+  for (int i = 0; i < 5; i++) {
+    assert_answers(client, http_server_url(server), HTTP_RETRY_IDEMPOTENT, "fine");
+    http_server_wait_ended(server, i + 1);
+  }
+  http_client_free(client);
+  assert_int_equal(pipes, 0);
+  http_server_stop(server);
+  sigaction(SIGPIPE, &old, NULL);
+}
+
 static void tls_settings_survive_failing_allocations(void **state) {
   (void)state;
   struct http_settings settings = tls_settings();
@@ -406,6 +432,7 @@ int main(void) {
       cmocka_unit_test(the_least_version_is_kept),
       cmocka_unit_test(the_wrong_protocol_on_a_port_is_told),
       cmocka_unit_test(a_server_that_closes_raises_no_signal),
+      cmocka_unit_test(a_reset_idle_connection_raises_no_signal),
       cmocka_unit_test(tls_settings_survive_failing_allocations),
   };
   return cmocka_run_group_tests(tests, make_certificates, drop_certificates);

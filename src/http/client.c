@@ -201,6 +201,7 @@ dbsql_status http_client_new(const struct http_settings *settings, struct http_c
   struct http_client *made = mem_alloc_zero(1, sizeof *made);
   if (!made) return error_no_memory(error);
   made->answer.content_length = -1;
+  made->tls.bundle_fd = -1;
   made->connect_timeout_ms = limit_or_none(settings->connect_timeout_ms);
   made->request_timeout_ms = limit_or_none(settings->request_timeout_ms);
   made->max_response_bytes = settings->max_response_bytes;

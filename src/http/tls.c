@@ -6,7 +6,11 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -201,7 +205,7 @@ static dbsql_status init_client_certificate(struct http_tls *tls, const struct h
 }
 
 dbsql_status http_tls_init(struct http_tls *tls, const struct http_settings *settings, dbsql_error **error) {
-  memset(tls, 0, sizeof *tls);
+  *tls = (struct http_tls){.bundle_fd = -1};
   tls->verify = settings->tls_verify;
   tls->verify_hostname = settings->tls_verify && settings->tls_verify_hostname;
   const char *minimum = settings->tls_min_version ? settings->tls_min_version : "1.2";
@@ -221,10 +225,37 @@ void http_tls_free(struct http_tls *tls) {
   mem_free(tls->client_cert);
   mem_free(tls->client_key);
   secret_free(tls->client_key_password);
-  memset(tls, 0, sizeof *tls);
+  if (tls->bundle_fd >= 0) close(tls->bundle_fd);
+  *tls = (struct http_tls){.bundle_fd = -1};
 }
 
-dbsql_status http_tls_apply(const struct http_tls *tls, CURL *easy, dbsql_error **error) {
+/* libcurl takes the certificates from memory since 7.77; an older one gets them as a file that has no name. */
+static CURLcode apply_bundle(struct http_tls *tls, CURL *easy) {
+  CURLcode code = CURLE_UNKNOWN_OPTION;
+#if LIBCURL_VERSION_NUM >= 0x074D00
+  struct curl_blob blob = {tls->bundle.data, tls->bundle.size, CURL_BLOB_NOCOPY};
+  code = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+  if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob);
+#endif
+#if defined(__linux__)
+  if (code == CURLE_UNKNOWN_OPTION) {
+    char path[40];
+    tls->bundle_fd = memfd_create("dbsql-certificates", MFD_CLOEXEC);
+    if (tls->bundle_fd < 0) return code;
+    for (size_t at = 0; at < tls->bundle.size;) {
+      ssize_t written = write(tls->bundle_fd, tls->bundle.data + at, tls->bundle.size - at);
+      if (written <= 0) return CURLE_OUT_OF_MEMORY;
+      at += (size_t)written;
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", tls->bundle_fd);
+    code = curl_easy_setopt(easy, CURLOPT_CAINFO, path);
+    if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, path);
+  }
+#endif
+  return code;
+}
+
+dbsql_status http_tls_apply(struct http_tls *tls, CURL *easy, dbsql_error **error) {
   CURLcode code = CURLE_OK;
   const char *failed = "";
 #define TRY(option, value)                                                                \
@@ -246,13 +277,8 @@ dbsql_status http_tls_apply(const struct http_tls *tls, CURL *easy, dbsql_error 
     TRY(CURLOPT_PROXY_CAPATH, tls->directory);
   }
   if (tls->bundle.size != 0) {
-#if LIBCURL_VERSION_NUM >= 0x074D00
-    struct curl_blob blob = {tls->bundle.data, tls->bundle.size, CURL_BLOB_NOCOPY};
-    TRY(CURLOPT_CAINFO_BLOB, &blob);
-    TRY(CURLOPT_PROXY_CAINFO_BLOB, &blob);
-#else
-#error "TODO"
-#endif
+    if (code == CURLE_OK) code = apply_bundle(tls, easy);
+    if (code != CURLE_OK && !*failed) failed = "the certificates of tls_ca_file beside the system's (that needs 7.77)";
   }
   if (tls->client_cert) {
     TRY(CURLOPT_SSLCERT, tls->client_cert);

@@ -13,6 +13,7 @@ struct http_tls {
   bool tls13_only;
   bool replace_directory; /* `directory` counts, even where it is NULL; otherwise libcurl's own is left in place */
   struct buf bundle;      /* the trusted certificates as PEM; empty: libcurl's own file */
+  int bundle_fd;          /* the bundle as a nameless file for a libcurl before 7.77; -1 otherwise */
   char *directory;        /* of trusted certificates, hashed as OpenSSL wants them */
   char *client_cert;
   char *client_key;
@@ -23,6 +24,6 @@ struct http_tls {
 dbsql_status http_tls_init(struct http_tls *tls, const struct http_settings *settings, dbsql_error **error);
 void http_tls_free(struct http_tls *tls);
 /* Sets the options, for servers and https proxies alike (the client certificate for servers only). The struct must outlive `easy`. */
-dbsql_status http_tls_apply(const struct http_tls *tls, CURL *easy, dbsql_error **error);
+dbsql_status http_tls_apply(struct http_tls *tls, CURL *easy, dbsql_error **error);
 
 #endif
