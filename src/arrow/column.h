@@ -2,7 +2,8 @@
  * Columns: reading single values out of Arrow arrays, and writing them as text and JSON (results.md 5.4, docs/types.md).
  *
  * A column is bound once to its schema, then attached to the array of each batch; reading a value then costs a load or two. Arrays are
- * trusted here: whoever made them (the IPC reader, the builders) has checked them.
+ * trusted here: whoever made them (the IPC reader, the builders) has checked them. A column is used by one thread at a time, also for
+ * writing text (its time zone remembers the last answer).
  */
 #ifndef DBSQL_ARROW_COLUMN_H
 #define DBSQL_ARROW_COLUMN_H
