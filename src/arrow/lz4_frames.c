@@ -151,7 +151,7 @@ static dbsql_status decode_block(const struct frame_header *header, const uint8_
 
 /* Decodes the frame that begins at bytes[*at] and moves `at` behind it. */
 static dbsql_status decode_frame(struct slice bytes, size_t *at, size_t frame, struct output *output, dbsql_error **error) {
-  struct frame_header header;
+  struct frame_header header = {0};
   dbsql_status status = read_header(bytes, at, frame, &header, error);
   if (status != DBSQL_OK) return status;
   size_t frame_start = output->size;
