@@ -20,6 +20,7 @@ packages_present() {
     pc:*) pkg-config --exists "${1#pc:}" >/dev/null 2>&1 ;;
     hdr:*) [ -e "/usr/include/${1#hdr:}" ] ;;
     file:*) [ -e "${1#file:}" ] ;;
+    py:*) python3 -c "import ${1#py:}" >/dev/null 2>&1 ;;
     asan) packages_links gcc -fsanitize=address,undefined ;;
     tsan) packages_links gcc -fsanitize=thread ;;
     fuzzer) packages_links clang -fsanitize=fuzzer,address,undefined ;;
