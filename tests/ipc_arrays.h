@@ -7,6 +7,7 @@
 
 #include "test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "arrow/builder.h"
