@@ -86,7 +86,7 @@ static inline void fill_struct(const struct thrift_struct *type, struct arena *a
   for (int i = 0; i < type->field_count; i++) {
     const struct thrift_field *field = &type->fields[type->is_union ? variant % type->field_count : i];
     /* Ends the one struct that contains itself. */
-    if (depth <= 0 && field->type) continue;
+    if (field->type == type && depth < fill_depth - 2) continue;
     fill_value(field->kind, field, arena, (uint8_t *)value + field->offset, variant, depth);
     *(bool *)((uint8_t *)value + field->has_offset) = true;
     if (type->is_union) break;

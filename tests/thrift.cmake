@@ -1,2 +1,3 @@
 dbsql_test(thrift base thrift)
 dbsql_test(thrift_recorded base thrift)
+dbsql_test(thrift_hostile base thrift)
