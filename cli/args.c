@@ -179,15 +179,16 @@ static bool unknown_option(int code, char **argv, char **message) {
   char *word = argv[optind > 0 ? optind - 1 : 0];
   size_t name_length = strcspn(word, "=");
   if (word[name_length] == '=') memory_wipe(word + name_length + 1, strlen(word + name_length + 1)); /* it may be a secret */
+  bool is_long = strncmp(word, "--", 2) == 0;
   if (code == ':') {
-    *message = optopt > 0 && optopt < 256 ? memory_print("option -%c needs a value", optopt)
-                                          : memory_print("option %.*s needs a value", (int)name_length, word);
-  } else if (optopt > 0 && optopt < 256) {
-    *message = memory_print("unknown option -%c; see --help", optopt);
-  } else if (optopt != 0) {
+    *message =
+        is_long ? memory_print("option %.*s needs a value", (int)name_length, word) : memory_print("option -%c needs a value", optopt);
+  } else if (optopt == 0) {
+    *message = memory_print("unknown or ambiguous option %.*s; see --help", (int)name_length, word);
+  } else if (is_long && word[name_length] == '=') {
     *message = memory_print("option %.*s takes no value", (int)name_length, word);
   } else {
-    *message = memory_print("unknown or ambiguous option %.*s; see --help", (int)name_length, word);
+    *message = memory_print("unknown option -%c; see --help", optopt);
   }
   return false;
 }
@@ -250,7 +251,6 @@ bool args_parse(struct args *args, int argc, char **argv, char **message) {
   int code;
   bool good = true;
   while ((code = getopt_long(argc, argv, ":d:c:f:o:F:hV", long_options, NULL)) != -1) {
-    optopt = code == '?' || code == ':' ? optopt : 0;
     /* The rest is read also after a failure: what must be wiped is wiped. */
     if (good && !take(args, code, argv, message))
       good = false;

@@ -1,11 +1,13 @@
 /* The prompt, with libedit. */
 #include <errno.h>
 #include <histedit.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "history.h"
 #include "memory.h"
@@ -37,6 +39,38 @@ static void add_entry(void *user, const char *entry) {
   history(repl->history, &event, H_ENTER, entry);
 }
 
+/* Waits for a byte of the terminal, or a signal: libedit's own reading could miss one that comes just before it waits. */
+static bool wait_for_input(EditLine *editor) {
+  for (;;) {
+    struct pollfd wait[] = {{STDIN_FILENO, POLLIN, 0}, {signals_fd(), POLLIN, 0}};
+    int ready = signals_interrupted() ? 0 : poll(wait, 2, -1);
+    if (signals_interrupted() || (ready < 0 && errno != EINTR)) return false;
+    if (signals_drain()) { /* continued after Ctrl-Z, or a new size */
+      el_set(editor, EL_PREP_TERM, 0);
+      el_set(editor, EL_PREP_TERM, 1);
+      el_resize(editor);
+      el_set(editor, EL_REFRESH);
+    }
+    if (ready > 0 && wait[0].revents != 0) return true;
+  }
+}
+
+/* The next character for libedit: 1, 0 at the end, -1 on failure. Bytes that are no UTF-8 are left out. */
+static int read_character(EditLine *editor, wchar_t *character) {
+  mbstate_t state;
+  memset(&state, 0, sizeof state);
+  for (;;) {
+    char byte;
+    if (!wait_for_input(editor)) return -1;
+    ssize_t got = read(STDIN_FILENO, &byte, 1);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got <= 0) return (int)got;
+    size_t size = mbrtowc(character, &byte, 1, &state);
+    if (size == (size_t)-1) memset(&state, 0, sizeof state);
+    if (size != (size_t)-1 && size != (size_t)-2) return 1;
+  }
+}
+
 static bool repl_open(struct repl *repl, struct shell *shell) {
   HistEvent event;
   memset(repl, 0, sizeof *repl);
@@ -53,7 +87,8 @@ static bool repl_open(struct repl *repl, struct shell *shell) {
   el_set(repl->editor, EL_CLIENTDATA, repl);
   el_set(repl->editor, EL_PROMPT, make_prompt);
   el_set(repl->editor, EL_EDITOR, "emacs");
-  el_set(repl->editor, EL_SIGNAL, 1); /* so that Ctrl-Z and a resized window are looked after */
+  el_set(repl->editor, EL_GETCFN, read_character);
+  signals_watch_terminal();
   el_set(repl->editor, EL_HIST, history, repl->history);
   el_source(repl->editor, NULL); /* ~/.editrc */
   return true;

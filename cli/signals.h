@@ -16,6 +16,11 @@ void signals_remove(void);
 /* The number of the signal that came since the last signals_clear(); 0 if none. */
 int signals_pending(void);
 bool signals_interrupted(void);
+/* Readable when a signal came; for poll(). Also SIGCONT and SIGWINCH, once signals_watch_terminal() was called. */
+int signals_fd(void);
+void signals_watch_terminal(void);
+/* Empties signals_fd(). True if the program was continued or the window changed: what is on the screen must be shown again. */
+bool signals_drain(void);
 /* Forgets an interrupt and resets the cancel handle; a request to end (SIGTERM, SIGHUP) stays. No call may be running. */
 void signals_clear(void);
 

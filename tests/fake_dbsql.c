@@ -218,6 +218,7 @@ struct dbsql_result {
   char scratch[2][64];
   char *owned;
   bool batch_given;
+  char **json;
 };
 
 static dbsql_result *result_new(size_t count) {
@@ -253,6 +254,8 @@ static dbsql_result *one_text(const char *name, dbsql_type type, const char *tex
 
 void dbsql_result_free(dbsql_result *result) {
   if (result == NULL) return;
+  for (size_t i = 0; result->json != NULL && i < result->column_count; i++) free(result->json[i]);
+  free(result->json);
   free(result->columns);
   free(result->names);
   free(result->texts);
@@ -301,7 +304,9 @@ dbsql_status dbsql_execute(dbsql_connection *connection, const char *sql, size_t
   long long number = 0;
   char head[128];
   snprintf(head, sizeof head, "%.*s", (int)(length < 120 ? length : 120), sql);
-  int read = sscanf(head, "%31s %lld", word, &number);
+  const char *begin = head;
+  while (strncmp(begin, "--", 2) == 0) begin += strcspn(begin, "\n") + 1; /* a comment before the statement */
+  int read = sscanf(begin, "%31s %lld", word, &number);
   *result = NULL;
   if (connection->lost) return fail(error, DBSQL_ERROR_REQUEST, "08S01", "", "the session is gone");
   if (call->cancel != NULL && atomic_load(&call->cancel->triggered)) return fail(error, DBSQL_ERROR_CANCELLED, "HY008", "", "cancelled");
@@ -379,11 +384,13 @@ dbsql_status dbsql_get_text(dbsql_result *result, size_t column, const char **va
 }
 /* Good enough for values without anything to escape. */
 dbsql_status dbsql_get_json(dbsql_result *result, size_t column, const char **value, size_t *length, dbsql_error **error) {
-  static char json[256];
   (void)error;
   const char *text = cell_text(result, column);
   bool plain = result->columns[column].type != DBSQL_TYPE_STRING;
-  snprintf(json, sizeof json, text == NULL ? "null" : plain ? "%s" : "\"%s\"", text);
+  size_t size = (text == NULL ? 4 : strlen(text)) + 3;
+  if (result->json == NULL) result->json = calloc(result->column_count, sizeof *result->json);
+  char *json = result->json[column] = realloc(result->json[column], size);
+  snprintf(json, size, text == NULL ? "null" : plain ? "%s" : "\"%s\"", text);
   *value = json;
   *length = strlen(json);
   return DBSQL_OK;

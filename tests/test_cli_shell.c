@@ -119,7 +119,7 @@ static void has(const char *text, const char *part) {
 
 static void statements_run_in_order(void **state) {
   (void)state;
-  write_file("a.sql", "-- one\nrows 1;\nnothing 3;", 25);
+  write_file("a.sql", "rows 1; -- one\nnothing 3;", 25);
   char line[512];
   snprintf(line, sizeof line, "-d|h|-c|rows 2; echo 'a;b'|-f|%s|-c|nothing", path_of("a.sql"));
   assert_int_equal(run(line), 0);
@@ -189,7 +189,7 @@ static void scripts_come_from_standard_input(void **state) {
   (void)state;
   static const char script[] = "rows 1;\n\\f csv\nrows\n1";
   assert_int_equal(run_to("-d|h|--no-header", script, sizeof script - 1, NULL), 0);
-  assert_string_equal(out, "  1 | name-1\n1,name-1\r\n");
+  assert_string_equal(out, " 1 | name-1\n1,name-1\r\n");
   assert_int_equal(run_to("-d|h|-f|-|--echo", "rows 1;\nfail", 12, NULL), 1);
   has(err, "rows 1;\nfail;\nstandard input:2: error:");
 }
@@ -317,7 +317,7 @@ static void tokens_come_from_safe_places(void **state) {
   snprintf(line, sizeof line, "-d|secure|--token-file|%s|-c|rows 1", path_of("token"));
   assert_int_equal(run(line), 0);
   assert_int_equal(run_to("-d|secure|--token-stdin|--no-header", "right\r\nrows 1;", 14, NULL), 0);
-  assert_string_equal(out, "  1 | name-1\n");
+  assert_string_equal(out, " 1 | name-1\n");
   assert_int_equal(run("-d|right@secure|-c|rows 1"), 0);
   write_file("token", "\n", 1);
   snprintf(line, sizeof line, "-d|secure|--token-file|%s|-c|rows 1", path_of("token"));
@@ -431,7 +431,7 @@ static void commands_look_into_the_catalog(void **state) {
 static void commands_change_settings(void **state) {
   (void)state;
   assert_int_equal(run("-d|h|--no-header|-c|\\x|-c|rows 1|-c|\\x off|-c|rows 1"), 0);
-  assert_string_equal(out, "id   | 1\nname | name-1\n\n  1 | name-1\n");
+  assert_string_equal(out, "id   | 1\nname | name-1\n\n 1 | name-1\n");
   assert_int_equal(run("-d|h|-F|csv|-c|\\set null 'N/A'|-c|\\set header off|-c|types"), 0);
   has(out, ",N/A,");
   assert_null(strstr(out, "number"));
