@@ -26,7 +26,9 @@ if [ -f "fuzz/seeds/$target.txt" ]; then
   awk -v folder="$seeds" '{file = folder "/line-" NR; printf "%s", $0 > file; close(file)}' "fuzz/seeds/$target.txt"
 fi
 if [ -n "${DBSQL_RECORDED:-}" ] && [ -d "$DBSQL_RECORDED" ]; then
-  sh scripts/fuzz_seeds.sh "$target" "$DBSQL_RECORDED" "$seeds"
+  case $target in
+    thrift | ipc | lz4 | columnar) find "$DBSQL_RECORDED" -type f | sort | build/fuzz/fuzz/fuzz_seeds "$target" "$seeds" ;;
+  esac
 fi
 echo "fuzz: $target: $(find "$seeds" -type f | wc -l | tr -d ' ') seeds, $(find "$corpus" -type f | wc -l | tr -d ' ') inputs kept from before"
 
