@@ -289,6 +289,88 @@ static void nested_values_are_checked(void **state) {
   buf_free(&parts.bytes);
 }
 
+/* Arrays of no entries may come without offsets, or with any: nothing refers to them, and nobody is shown them. */
+static void offsets_of_nothing_do_not_matter(void **state) {
+  (void)state;
+  struct parts parts;
+  find_parts("+s(u;+L(i))", 0, false, &parts);
+  for (int variant = 0; variant < 2; variant++) {
+    struct ipc_reader reader;
+    struct ArrowArray batch;
+    int64_t none = 0, wild = -77;
+    for (size_t i = 1; i < 5; i += 3) { /* the offsets are the buffers 1 and 4 */
+      if (variant == 0)
+        memcpy(parts.bytes.data + parts.body + get64(&parts, parts.buffers + 16 * i), &wild, i == 1 ? 4 : 8);
+      else
+        memcpy(parts.bytes.data + parts.buffers + 16 * i + 8, &none, 8);
+    }
+    struct chunk *chunk = chunk_new(parts.bytes.size);
+    memcpy(chunk->data, parts.bytes.data, parts.bytes.size);
+    ipc_reader_init(&reader, chunk, slice_of(chunk->data, parts.bytes.size), NULL);
+    chunk_unref(chunk);
+    assert_int_equal(ipc_reader_next(&reader, &batch, NULL), DBSQL_OK);
+    assert_int_equal(*(const int32_t *)batch.children[0]->buffers[1], 0);
+    assert_int_equal(*(const int64_t *)batch.children[1]->buffers[1], 0);
+    batch.release(&batch);
+    ipc_reader_close(&reader);
+  }
+  buf_free(&parts.bytes);
+}
+
+/* A copy of a fixture with one byte changed: in the compression of its batch, or in its body. */
+static void compression_is_checked(void **state) {
+  (void)state;
+  struct buf out = BUF_INIT;
+  struct ipc_message message;
+  struct flatbuf_table compression;
+  bool ended, present;
+  size_t at = 0;
+  buf_append(&out, zstd_stream, sizeof zstd_stream);
+  for (int i = 0; i < 2; i++) assert_int_equal(ipc_message_take(buf_slice(&out), &at, &message, &ended, NULL), DBSQL_OK);
+  assert_true(flatbuf_child(&message.flatbuf, &message.header, 3, &present, &compression) && present);
+  uint8_t *codec = (uint8_t *)(uintptr_t)message.flatbuf.bytes.data + field_of(&message.flatbuf, &compression, 0);
+  assert_int_equal(*codec, 1);
+  *codec = 2;
+  assert_refused(buf_slice(&out), "compression 2 (method 0) is not supported");
+  *codec = 0; /* zstd bytes are no LZ4 frame */
+  assert_refused(buf_slice(&out), "begin no LZ4 frame");
+  *codec = 1;
+  uint8_t *body = (uint8_t *)(uintptr_t)message.body.data, kept[8];
+  memcpy(kept, body, 8);
+  static const struct {
+    int64_t size;
+    const char *text;
+  } sizes[] = {{14, "holds 15 bytes, not 14"}, {16, "holds 15 bytes, not 16"}, {-2, "impossible"}, {INT64_MAX, "limit"}, {-1, "NULLs"}};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    memcpy(body, &sizes[i].size, 8);
+    assert_refused(buf_slice(&out), sizes[i].text);
+  }
+  memcpy(body, kept, 8);
+  body[8] ^= 1;
+  assert_refused(buf_slice(&out), "column 1 \"n\": the validity buffer: the bytes are no whole zstd frame");
+  body[8] ^= 1;
+  /* The frame must fill its buffer. */
+  struct flatbuf_vector buffers;
+  for (int lz4 = 0; lz4 < 2; lz4++) {
+    if (lz4) {
+      buf_reset(&out);
+      buf_append(&out, lz4_stream, sizeof lz4_stream);
+      at = 0;
+      for (int i = 0; i < 2; i++) assert_int_equal(ipc_message_take(buf_slice(&out), &at, &message, &ended, NULL), DBSQL_OK);
+    }
+    assert_true(flatbuf_vector(&message.flatbuf, &message.header, 2, 16, 8, &buffers));
+    uint8_t *size = (uint8_t *)(uintptr_t)message.flatbuf.bytes.data + buffers.at + 8;
+    memcpy(kept, size, 8);
+    size[0] = (uint8_t)(size[0] + 1);
+    assert_refused(buf_slice(&out), lz4 ? "1 bytes follow the LZ4 frame" : "1 bytes follow the zstd frame");
+    size[0] = 7;
+    assert_refused(buf_slice(&out), "7 bytes are too few to be compressed");
+    memcpy(size, kept, 8);
+    assert_int_equal(read_all(buf_slice(&out), NULL), 120);
+  }
+  buf_free(&out);
+}
+
 /* A message of hand-made metadata, for what our writer cannot be talked into. */
 struct hand {
   struct buf out;
@@ -449,6 +531,23 @@ static void framing_is_checked(void **state) {
   assert_refused(slice_of("<html>", 6), "no Arrow message begins at byte 0");
 }
 
+static void view_buffers_are_refused(void **state) {
+  (void)state;
+  struct hand hand;
+  struct ArrowSchema schema;
+  memset(&hand, 0, sizeof hand);
+  test_schema("+s()", &schema);
+  assert_int_equal(ipc_write_schema(&schema, &hand.out, NULL), DBSQL_OK);
+  schema.release(&schema);
+  ipc_write_message_begin(&hand.message, &hand.out, IPC_HEADER_BATCH);
+  struct flatbuf_slot slots[] = {{.width = 8}, {.width = 4}, {.width = 4}, {0}, {.width = 4}};
+  flatbuf_point(&hand.message.flatbuf, hand.message.header_slot, flatbuf_put_table(&hand.message.flatbuf, slots, 5));
+  flatbuf_put_structs(&hand.message.flatbuf, slots[1].at, 0, 16);
+  flatbuf_put_structs(&hand.message.flatbuf, slots[2].at, 0, 16);
+  flatbuf_put_structs(&hand.message.flatbuf, slots[4].at, 1, 8);
+  hand_refused(&hand, "view buffers");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_truncation_is_noticed),
@@ -459,6 +558,9 @@ int main(void) {
       cmocka_unit_test(names_are_texts),
       cmocka_unit_test(work_does_not_explode),
       cmocka_unit_test(framing_is_checked),
+      cmocka_unit_test(offsets_of_nothing_do_not_matter),
+      cmocka_unit_test(compression_is_checked),
+      cmocka_unit_test(view_buffers_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

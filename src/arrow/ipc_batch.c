@@ -101,17 +101,25 @@ static dbsql_status take_validity(struct batch_decoder *decoder, const struct ip
 }
 
 /* True if none of the n + 1 offsets is negative or less than the one before: the sign bits are collected, not branched on. A
- * difference of two numbers that are not negative cannot overflow, and a negative one shows by itself. */
-static bool offsets_rise(const void *offsets, int width, int64_t n) {
-  if (width == 4) {
-    const uint32_t *values = offsets;
-    uint32_t signs = values[0];
-    for (int64_t i = 0; i < n; i++) signs |= values[i + 1] | (values[i + 1] - values[i]);
-    return signs >> 31 == 0;
-  }
-  const uint64_t *values = offsets;
-  uint64_t signs = values[0];
-  for (int64_t i = 0; i < n; i++) signs |= values[i + 1] | (values[i + 1] - values[i]);
+ * difference of two numbers that are not negative cannot overflow, and a negative one shows by itself. The inner loops have a fixed
+ * length so that compilers make vector code of them at -O2 too. */
+enum { offsets_at_once = 64 };
+
+static bool offsets_rise32(const uint32_t *offsets, int64_t n) {
+  uint32_t signs = offsets[0];
+  int64_t i = 0;
+  for (; n - i >= offsets_at_once; i += offsets_at_once)
+    for (int k = 0; k < offsets_at_once; k++) signs |= offsets[i + k + 1] | (offsets[i + k + 1] - offsets[i + k]);
+  for (; i < n; i++) signs |= offsets[i + 1] | (offsets[i + 1] - offsets[i]);
+  return signs >> 31 == 0;
+}
+
+static bool offsets_rise64(const uint64_t *offsets, int64_t n) {
+  uint64_t signs = offsets[0];
+  int64_t i = 0;
+  for (; n - i >= offsets_at_once; i += offsets_at_once)
+    for (int k = 0; k < offsets_at_once; k++) signs |= offsets[i + k + 1] | (offsets[i + k + 1] - offsets[i + k]);
+  for (; i < n; i++) signs |= offsets[i + 1] | (offsets[i + 1] - offsets[i]);
   return signs >> 63 == 0;
 }
 
@@ -126,7 +134,8 @@ static dbsql_status take_offsets(struct batch_decoder *decoder, const struct ipc
   if (array->length == 0) return DBSQL_OK; /* whatever was sent, nothing refers to it */
   uint64_t needed = ((uint64_t)array->length + 1) * (uint64_t)width;
   if (offsets.size < needed) return too_short(decoder, field, "offsets", offsets, needed);
-  if (!offsets_rise(offsets.data, width, array->length))
+  const void *values = offsets.data;
+  if (width == 4 ? !offsets_rise32(values, array->length) : !offsets_rise64(values, array->length))
     return ipc_field_error(decoder->schema, field, decoder->error, "%s: an offset is negative or less than the one before",
                            ipc_type_name(field->type));
   array->buffers[1] = offsets.data;
