@@ -1,3 +1,4 @@
+dbsql_test(flatbuf base arrow)
 dbsql_test(lz4 base arrow)
 dbsql_test(ipc base arrow)
 dbsql_test(ipc_hostile base arrow)

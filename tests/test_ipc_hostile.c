@@ -520,6 +520,15 @@ static void work_does_not_explode(void **state) {
 
 static void framing_is_checked(void **state) {
   (void)state;
+  for (int kind = 2; kind < 7; kind++) {
+    struct hand hand;
+    struct flatbuf_slot slots[] = {{.width = 8}};
+    if (kind == 3) continue;
+    memset(&hand, 0, sizeof hand);
+    ipc_write_message_begin(&hand.message, &hand.out, kind);
+    flatbuf_point(&hand.message.flatbuf, hand.message.header_slot, flatbuf_put_table(&hand.message.flatbuf, slots, 1));
+    hand_refused(&hand, kind == 2 ? "dictionary batches" : "is neither a schema nor a record batch");
+  }
   static const uint8_t negative[] = {0xFF, 0xFF, 0xFF, 0xFF, 0xF8, 0xFF, 0xFF, 0xFF};
   assert_refused(slice_of(negative, 8), "more than the limit");
   assert_refused(slice_of("\xFF\xFF\xFF\xFF\x10\0\0\0abcdefgh", 16), "truncated");
