@@ -54,6 +54,19 @@ expect() {
 expect "the shell" "dbsql $version (library $version)" "$prefix/bin/dbsql" --version
 expect "the warehouse" "dbsql-warehouse $version" "$prefix/bin/dbsql-warehouse" --version
 
+# The manual pages know every option that the programs tell of.
+for program in dbsql dbsql-warehouse; do
+  sed 's/\\-/-/g' "$prefix/share/man/man1/$program.1" >"$work/page"
+  "$prefix/bin/$program" --help | grep -oE -e '--[a-z][a-z-]+' | sort -u | while IFS= read -r option; do
+    grep -qE -e "$option([^a-z-]|\$)" "$work/page" || echo "$option"
+  done >"$work/unknown"
+  if [ -s "$work/unknown" ]; then
+    echo "install: options that $program.1 lacks: $(tr '\n' ' ' <"$work/unknown")" >&2
+    exit 1
+  fi
+  echo "install: $program.1: ok"
+done
+
 PKG_CONFIG_PATH=$libdir/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 export PKG_CONFIG_PATH
 [ "$(pkg-config --modversion dbsql)" = "$version" ] || {
