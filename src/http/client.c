@@ -146,6 +146,7 @@ static dbsql_status configure(struct http_client *client, dbsql_error **error) {
   SET(CURLOPT_TCP_KEEPIDLE, (long)idle_probe_s);
   SET(CURLOPT_TCP_KEEPINTVL, (long)idle_probe_s);
   SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  SET(CURLOPT_BUFFERSIZE, 64L * 1024L); /* allocated for each transfer: larger, and malloc() gives it back and takes it anew */
   SET(CURLOPT_ERRORBUFFER, client->curl_text);
   SET(CURLOPT_HEADERFUNCTION, take_header);
   SET(CURLOPT_HEADERDATA, (void *)client);
@@ -155,7 +156,6 @@ static dbsql_status configure(struct http_client *client, dbsql_error **error) {
   SET(CURLOPT_READDATA, (void *)client);
   SET(CURLOPT_SEEKFUNCTION, refuse_rewind);
   SET(CURLOPT_SEEKDATA, (void *)client);
-  SET(CURLOPT_BUFFERSIZE, 256L * 1024L);
   SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(client->connect_timeout_ms > 0 ? client->connect_timeout_ms : INT32_MAX));
   if (client->user_agent) SET(CURLOPT_USERAGENT, client->user_agent);
 #if LIBCURL_VERSION_NUM >= 0x075700
@@ -257,5 +257,6 @@ void http_client_free(struct http_client *client) {
   http_proxy_rules_free(client->proxies);
   answer_free(&client->answer);
   mem_free(client->user_agent);
+  mem_free(client->url);
   mem_free(client);
 }

@@ -22,6 +22,8 @@ struct http_client {
   struct retry_policy retry;
   uint64_t random;
   const struct log *log;
+  char *url; /* the last one, taken apart in `target`: most requests go where the one before went */
+  struct http_target target;
   /* The request under way. */
   struct http_answer answer;
   struct slice unsent; /* of the body */

@@ -2,7 +2,8 @@
  * HTTP: one request at a time over a pool of kept-alive connections, within a deadline and until cancelled.
  *
  * A client belongs to one thread at a time. Requests obey the retry policy of thrift.md 7.2; credentials go to no other origin
- * (redirects are not followed), and nothing here knows what the bodies mean.
+ * (redirects are not followed), and nothing here knows what the bodies mean. Cookies are kept in memory, for as long as the client
+ * lives. SIGPIPE never reaches the host.
  */
 #ifndef DBSQL_HTTP_HTTP_H
 #define DBSQL_HTTP_HTTP_H
@@ -17,13 +18,13 @@
 #include "base/log.h"
 #include "base/secret.h"
 
-/* Everything is copied by http_client_new(). Texts may be NULL where they are not set. */
+/* Everything but `log` is copied by http_client_new(). Texts may be NULL where they are not set. */
 struct http_settings {
   const char *user_agent;
   /* TLS (auth.md 5.1). A file that cannot be read is an error of http_client_new(). */
   bool tls_verify;          /* chain and host name */
   bool tls_verify_hostname; /* false: chain only */
-  bool tls_system_store;    /* false: only tls_ca_file counts */
+  bool tls_system_store;    /* false: only tls_ca_file counts; true: it is added to the system's, or to SSL_CERT_FILE/SSL_CERT_DIR */
   const char *tls_ca_file;
   const char *tls_client_cert;
   const char *tls_client_key;
@@ -60,7 +61,8 @@ struct http_header {
 
 enum http_retry {
   HTTP_RETRY_IDEMPOTENT, /* 429, 503, 408, other 5xx but 501, and every network error */
-  HTTP_RETRY_REFUSED     /* only what the server cannot have begun: 429, 503, and network errors before a byte was sent */
+  HTTP_RETRY_REFUSED     /* only what the server cannot have begun: 429, 503, and network errors before a byte of the body was sent;
+                          * libcurl's own silent repetition on a new connection is prevented too */
 };
 
 struct http_request {
@@ -85,9 +87,9 @@ struct http_response {
   char org_id[32];       /* x-databricks-org-id */
 };
 
-/* Sends and receives. Success is a status from 200 to 299 with a whole body. Any other status is an error with the text that
- * thrift.md 1.7 recommends, its SQLSTATE, HTTP status, request id, host, attempts and Retry-After; "Invalid SessionHandle" in it
- * marks the session as lost. On failure `response` is zeroed. */
+/* Sends and receives. A proxy's failure names the proxy. Success is a status from 200 to 299 with a whole body. Any other status is an
+ * error with the text that thrift.md 1.7 recommends, its SQLSTATE, HTTP status, request id, host, attempts and Retry-After; "Invalid
+ * SessionHandle" in it marks the session as lost. On failure `response` is zeroed. */
 dbsql_status http_send(struct http_client *client, const struct http_request *request, const struct call *call,
                        struct http_response *response, dbsql_error **error);
 /* Drops the reference to the body and zeroes. */

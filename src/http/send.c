@@ -193,6 +193,7 @@ static dbsql_status run(struct http_client *client, const struct http_target *ta
                                            : error_set(error, DBSQL_ERROR_DRIVER, "HY000", "libcurl failed: %s", curl_multi_strerror(code));
       break;
     }
+    if (call_remaining_ms(call) > 0 && !dbsql_cancel_is_triggered(call->cancel)) continue;
     char phase[640];
     network_phase(client->easy, target, proxy ? proxy->shown : NULL, client->answer.status != 0, phase, sizeof phase);
     status = call_check(call, phase, error);
@@ -371,32 +372,42 @@ static void append_previous(dbsql_error **error, const dbsql_error *previous, in
   error_set_request_id(error, previous->request_id);
 }
 
+static dbsql_status find_target(struct http_client *client, const char *url, dbsql_error **error) {
+  if (client->url && url && strcmp(client->url, url) == 0) return DBSQL_OK;
+  mem_free(client->url);
+  client->url = NULL;
+  dbsql_status status = http_target_parse(url, &client->target, error);
+  if (status != DBSQL_OK) return status;
+  client->url = mem_strdup(url);
+  return client->url ? DBSQL_OK : error_no_memory(error);
+}
+
 dbsql_status http_send(struct http_client *client, const struct http_request *request, const struct call *call,
                        struct http_response *response, dbsql_error **error) {
   memset(response, 0, sizeof *response);
-  struct http_target target;
   dbsql_status status = check_request(request, error);
-  if (status == DBSQL_OK) status = http_target_parse(request->url, &target, error);
+  if (status == DBSQL_OK) status = find_target(client, request->url, error);
   if (status != DBSQL_OK) return status;
+  const struct http_target *target = &client->target;
 
   int64_t started_ns = clock_now_ns();
   dbsql_error *last = NULL, *previous = NULL;
   char doing[400], reason[200] = "";
-  snprintf(doing, sizeof doing, "%s at %s", request->what, target.shown);
+  snprintf(doing, sizeof doing, "%s at %s", request->what, target->shown);
   status = call_check(call, doing, &last);
-  error_set_host(&last, target.host);
+  error_set_host(&last, target->host);
   for (int attempts = 1; status == DBSQL_OK; attempts++) {
     struct outcome outcome;
-    status = attempt(client, request, &target, call, &outcome, &last);
+    status = attempt(client, request, target, call, &outcome, &last);
     if (status == DBSQL_OK) {
-      log_attempt(client, request, &target, attempts, started_ns, NULL, -1);
+      log_attempt(client, request, target, attempts, started_ns, NULL, -1);
       status = fill_response(client, attempts, response, &last);
       break;
     }
     if (!last->is_static) last->retry_after_ms = outcome.retry_after_ms;
     int64_t wait_ms = -1;
     bool again = plan_retry(client, call, started_ns, attempts, &outcome, &wait_ms, reason, sizeof reason);
-    log_attempt(client, request, &target, attempts, started_ns, last, wait_ms);
+    log_attempt(client, request, target, attempts, started_ns, last, wait_ms);
     if (!again) {
       bool call_ended = status == DBSQL_ERROR_CANCELLED || call_remaining_ms(call) == 0;
       describe_failure(&last, call, attempts, reason);
@@ -406,10 +417,10 @@ dbsql_status http_send(struct http_client *client, const struct http_request *re
     error_clear(&previous);
     previous = last;
     last = NULL;
-    snprintf(doing, sizeof doing, "waiting to try %s at %s again", request->what, target.shown);
+    snprintf(doing, sizeof doing, "waiting to try %s at %s again", request->what, target->shown);
     status = call_sleep(call, wait_ms, doing, &last);
     if (status != DBSQL_OK) {
-      error_set_host(&last, target.host);
+      error_set_host(&last, target->host);
       append_previous(&last, previous, attempts);
     }
   }

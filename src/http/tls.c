@@ -229,28 +229,45 @@ void http_tls_free(struct http_tls *tls) {
   *tls = (struct http_tls){.bundle_fd = -1};
 }
 
-/* libcurl takes the certificates from memory since 7.77; an older one gets them as a file that has no name. */
+/* The bundle as a file without a name, or -1: a connection of libcurl copies a bundle in memory, for each request anew, but not a
+ * path; and libcurl before 7.77 knows none in memory. */
+static int bundle_file(const struct buf *bundle, char *path, size_t path_size) {
+#if defined(__linux__)
+  int fd = memfd_create("dbsql-certificates", MFD_CLOEXEC);
+  if (fd < 0) return -1;
+  for (size_t at = 0; at < bundle->size;) {
+    ssize_t written = write(fd, bundle->data + at, bundle->size - at);
+    if (written <= 0) {
+      close(fd);
+      return -1;
+    }
+    at += (size_t)written;
+  }
+  snprintf(path, path_size, "/proc/self/fd/%d", fd);
+  if (access(path, R_OK) == 0) return fd;
+  close(fd); /* no /proc here */
+#else
+  (void)bundle;
+  (void)path;
+  (void)path_size;
+#endif
+  return -1;
+}
+
 static CURLcode apply_bundle(struct http_tls *tls, CURL *easy) {
   CURLcode code = CURLE_UNKNOWN_OPTION;
+  char path[40];
+  tls->bundle_fd = bundle_file(&tls->bundle, path, sizeof path);
+  if (tls->bundle_fd >= 0) {
+    buf_free(&tls->bundle);
+    code = curl_easy_setopt(easy, CURLOPT_CAINFO, path);
+    if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, path);
+    return code;
+  }
 #if LIBCURL_VERSION_NUM >= 0x074D00
   struct curl_blob blob = {tls->bundle.data, tls->bundle.size, CURL_BLOB_NOCOPY};
   code = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
   if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob);
-#endif
-#if defined(__linux__)
-  if (code == CURLE_UNKNOWN_OPTION) {
-    char path[40];
-    tls->bundle_fd = memfd_create("dbsql-certificates", MFD_CLOEXEC);
-    if (tls->bundle_fd < 0) return code;
-    for (size_t at = 0; at < tls->bundle.size;) {
-      ssize_t written = write(tls->bundle_fd, tls->bundle.data + at, tls->bundle.size - at);
-      if (written <= 0) return CURLE_OUT_OF_MEMORY;
-      at += (size_t)written;
-    }
-    snprintf(path, sizeof path, "/proc/self/fd/%d", tls->bundle_fd);
-    code = curl_easy_setopt(easy, CURLOPT_CAINFO, path);
-    if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, path);
-  }
 #endif
   return code;
 }

@@ -13,7 +13,7 @@ struct http_tls {
   bool tls13_only;
   bool replace_directory; /* `directory` counts, even where it is NULL; otherwise libcurl's own is left in place */
   struct buf bundle;      /* the trusted certificates as PEM; empty: libcurl's own file */
-  int bundle_fd;          /* the bundle as a nameless file for a libcurl before 7.77; -1 otherwise */
+  int bundle_fd;          /* the bundle as a nameless file, in the place of `bundle`; -1: none */
   char *directory;        /* of trusted certificates, hashed as OpenSSL wants them */
   char *client_cert;
   char *client_key;
