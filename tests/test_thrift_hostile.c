@@ -107,6 +107,7 @@ static void bad_values_are_named(void **state) {
   REFUSE(TI64Column, "\x0f\x00\x01\x08\x00\x00\x00\x01\x00\x00\x00\x00\x00", "values of type i32 where i64 is expected");
   REFUSE(TStringColumn, "\x0f\x00\x01\x0b\x00\x00\x00\x02\x00\x00\x00\x01x\xff\xff\xff\xff\x00",
          "TStringColumn.values: malformed Thrift message at byte 17: a string has the length -1");
+  REFUSE(TStringColumn, "\x0f\x00\x01\x0b\x00\x00\x00\x01\x00\x00\x00\x04x\x00", "it ends within a string: 4 bytes needed, 2 there");
   REFUSE(TStringColumn, "\x0f\x00\x01\x0b\x00\x00\x00\x01\x00\x00\x00\x09x\x00", "it ends within a string: 9 bytes needed, 2 there");
 }
 

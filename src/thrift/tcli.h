@@ -12,7 +12,9 @@
  *   - maps as { uint32_t count; struct { key; value; } *items; } in the order of the message;
  *   - the values of a column as `struct thrift_raw_list`: the bytes of the message (codec.h has the accessors).
  *   - A union is such a struct with one has_ set; more than one are refused when decoded; none means NULL or a variant that is not known.
- *   - `unknown` (first in every struct) holds fields that the tables do not know; a struct that is built has none.
+ *   - `unknown` (first in every struct) holds fields that the tables do not know; a struct that is built has none. They are written
+ *     back: whoever sends a decoded struct on, such as a handle, and must not send internal fields (thrift.md 1.2), copies guid and
+ *     secret into a struct of its own.
  * So a struct that is filled with zeros is the empty one. Nothing in these structs owns memory.
  */
 #ifndef DBSQL_THRIFT_TCLI_H
@@ -64,7 +66,7 @@
 #define TCLI_FIELD(S, id, name, flags, c_type, kind, ...)
 #include "thrift/tcli.def"
 
-/* Sets a field and its has_: TCLI_SET(request, queryTimeout, 30). */
+/* Sets a field and its has_: TCLI_SET(request, queryTimeout, 30). Evaluates the pointer twice. */
 #define TCLI_SET(pointer, field, field_value) ((pointer)->has_##field = true, (pointer)->field = (field_value))
 
 /* TCLI_OpenSession and so on. */
