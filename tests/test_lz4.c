@@ -94,6 +94,13 @@ static void frames_follow_each_other(void **state) {
     buf_append(&out, skippable, sizeof skippable);
   }
   assert_true(lz4_frames_look_like(buf_slice(&out)));
+  for (size_t size = 0; size < 4; size++) {
+    uint8_t *few = malloc(size ? size : 1);
+    memcpy(few, out.data, size);
+    assert_false(lz4_frames_look_like(slice_of(few, size)));
+    free(few);
+  }
+  assert_false(lz4_frames_look_like(slice_of("\xFF\xFF\xFF\xFF", 4)));
   assert_decodes(buf_slice(&out), 0, bytes, sizeof bytes);
   assert_decodes(buf_slice(&out), 10, bytes, sizeof bytes);
   /* A linked frame must not see the bytes of the frame before it: liblz4 would not let it, and neither do we. */

@@ -66,11 +66,10 @@ static dbsql_status truncated(size_t frame, dbsql_error **error) {
   return error_set(error, DBSQL_ERROR_DRIVER, NULL, "LZ4 frame %zu is truncated", frame);
 }
 
-/* Takes the header that begins at bytes[*at] and moves `at` behind it. */
+/* Takes the header that begins at bytes[*at], of which there are 8 bytes at least, and moves `at` behind it. */
 static dbsql_status read_header(struct slice bytes, size_t *at, size_t frame, struct frame_header *header, dbsql_error **error) {
   const uint8_t *start = bytes.data + *at + 4;
   size_t left = bytes.size - *at;
-  if (left < 7) return truncated(frame, error);
   header->flg = start[0];
   uint8_t bd = start[1];
   if (header->flg >> 6 != 1)
