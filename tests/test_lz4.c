@@ -110,6 +110,9 @@ static void frames_follow_each_other(void **state) {
     assert_fails(buf_slice(&out), 1 << 20, extra < 8 ? "truncated" : "begin no frame");
   }
   out.size = whole;
+  buf_append(&out, skippable, sizeof skippable - 1);
+  assert_fails(buf_slice(&out), 1 << 20, "is truncated");
+  out.size = whole;
   buf_append_text(&out, "no frame at all");
   assert_fails(buf_slice(&out), 1 << 20, "begin no frame");
   assert_fails(slice_of(NULL, 0), 100, "no LZ4 frame");
@@ -172,6 +175,9 @@ static void headers_are_checked(void **state) {
   frame[6] ^= 1;
   assert_fails(all, 100, "checksum of the header");
   frame[6] ^= 1;
+  frame[10] = 0; /* a packed block whose only byte asks for seven literals */
+  assert_fails(all, 100000, "block 1 is corrupt");
+  frame[10] = 0x80;
   frame[9] = 1; /* a block of 65537 bytes */
   assert_fails(all, 100, "larger than its frame allows");
   /* A dictionary id, and a size that the bytes cannot have. */
@@ -256,6 +262,15 @@ static void exact_wants_one_frame_of_that_size(void **state) {
   buf_append_byte(&out, 0);
   assert_int_equal(lz4_frame_decode_exact(buf_slice(&out), back, 100, &error), DBSQL_ERROR_DRIVER);
   error_clear(&error);
+  out.data[0] = 0x50;
+  assert_int_equal(lz4_frame_decode_exact(buf_slice(&out), back, 100, &error), DBSQL_ERROR_DRIVER);
+  assert_string_equal(dbsql_error_message(error), "the bytes begin no LZ4 frame");
+  error_clear(&error);
+  uint8_t *few = malloc(3);
+  memcpy(few, "\x04\x22\x4D", 3);
+  assert_int_equal(lz4_frame_decode_exact(slice_of(few, 3), back, 100, &error), DBSQL_ERROR_DRIVER);
+  error_clear(&error);
+  free(few);
   buf_free(&out);
 }
 
