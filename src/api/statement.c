@@ -10,7 +10,7 @@ dbsql_status dbsql_statement_new(dbsql_connection *connection, dbsql_statement *
   API_REQUIRE(connection, error);
   dbsql_statement *made = mem_alloc_zero(1, sizeof *made);
   if (!made) return error_no_memory(error);
-  made->connection = connection;
+  made->connection = connection_ref(connection);
   made->query_timeout_s = -1;
   pthread_mutex_init(&made->lock, NULL);
   *statement = made;
@@ -21,6 +21,7 @@ void dbsql_statement_free(dbsql_statement *statement) {
   if (!statement) return;
   pthread_mutex_destroy(&statement->lock);
   mem_free(statement->query_tags);
+  connection_unref(statement->connection);
   mem_free(statement);
 }
 
@@ -70,7 +71,8 @@ dbsql_status dbsql_statement_execute(dbsql_statement *statement, const char *sql
 
 dbsql_status dbsql_statement_cancel(dbsql_statement *statement, const dbsql_call *call, dbsql_error **error) {
   API_REQUIRE(statement, error);
-  return statement_cancel(statement, call, error);
+  API_BEGIN(error);
+  API_END(statement_cancel(statement, call, error));
 }
 
 const char *dbsql_statement_query_id(const dbsql_statement *statement) {

@@ -109,7 +109,7 @@ struct backend_ops {
   /* The page that begins at `next_row` (or before it, or says so). */
   dbsql_status (*fetch)(struct backend_operation *operation, int64_t next_row, const struct call *call, struct page *page,
                         dbsql_error **error);
-  /* Closes on the server what is still open there and frees. The server's answer is ignored. */
+  /* Closes on the server what is still open there and frees. The server's answer is ignored. `call` NULL: frees only. */
   void (*close_operation)(struct backend_operation *operation, const struct call *call);
   /* The next three may be called from another thread than the one that works with the backend. */
   dbsql_status (*cancel)(struct backend *backend, const struct operation_key *key, const struct call *call, dbsql_error **error);

@@ -41,21 +41,34 @@ dbsql_status thrift_read_handle(const struct THandleIdentifier *id, const char *
   return DBSQL_OK;
 }
 
-/* A client of its own, so that what the connection's thread is doing is not disturbed. One call at a time goes through it. */
-dbsql_status thrift_side_call(struct thrift_backend *backend, enum tcli_method method, const void *request, const struct call *call,
-                              struct thrift_answer *answer, void *response, dbsql_error **error) {
-  *answer = (struct thrift_answer){0};
-  dbsql_status status = DBSQL_OK;
+/* Puts `client` (NULL: none) where side clients are kept, and returns what was there. The lock is held for nothing else: no call may
+ * wait for another one's network. */
+static struct thrift_client *exchange_side_client(struct thrift_backend *backend, struct thrift_client *client) {
   pthread_mutex_lock(&backend->side_lock);
-  if (!backend->side_client) {
-    const struct backend_settings *settings = &backend->settings;
-    status = thrift_client_new(settings->url, settings->http, settings->headers, settings->header_count, settings->authenticator,
-                               settings->log, &backend->side_client, error);
-  }
-  if (status == DBSQL_OK) {
-    status = thrift_call(backend->side_client, method, request, HTTP_RETRY_IDEMPOTENT, call, answer, response, error);
-  }
+  struct thrift_client *kept = backend->side_client;
+  backend->side_client = client;
   pthread_mutex_unlock(&backend->side_lock);
+  return kept;
+}
+
+/* A client of its own, so that what the connection's thread is doing is not disturbed. One is kept from call to call; a call that finds
+ * none makes one. */
+dbsql_status thrift_side_call(struct thrift_backend *backend, enum tcli_method method, const void *request, const char *query_id,
+                              const struct call *call, struct thrift_answer *answer, void *response, dbsql_error **error) {
+  *answer = (struct thrift_answer){0};
+  const struct backend_settings *settings = &backend->settings;
+  dbsql_status status = DBSQL_OK;
+  if (thrift_client_is_foreign(backend->client)) {
+    return thrift_call(backend->client, method, request, HTTP_RETRY_IDEMPOTENT, query_id, call, answer, response, error);
+  }
+  struct thrift_client *client = exchange_side_client(backend, NULL);
+  if (!client) {
+    status = thrift_client_new(settings->url, settings->http, settings->headers, settings->header_count, settings->authenticator,
+                               settings->log, &client, error);
+  }
+  if (status != DBSQL_OK) return status;
+  status = thrift_call(client, method, request, HTTP_RETRY_IDEMPOTENT, query_id, call, answer, response, error);
+  thrift_client_free(exchange_side_client(backend, client));
   return status;
 }
 
@@ -64,8 +77,9 @@ static dbsql_status thrift_cancel(struct backend *base, const struct operation_k
   struct TCancelOperationReq request = {.has_operationHandle = true, .operationHandle = thrift_operation_handle(key, &parts)};
   struct TCancelOperationResp response = {0};
   struct thrift_answer answer;
-  dbsql_status status = thrift_side_call(thrift_of(base), TCLI_CancelOperation, &request, call, &answer, &response, error);
-  if (status == DBSQL_OK) status = thrift_check_status(response.status, DBSQL_ERROR_REQUEST, "cancel operation request error", error);
+  dbsql_status status = thrift_side_call(thrift_of(base), TCLI_CancelOperation, &request, key->id, call, &answer, &response, error);
+  if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_CancelOperation, thrift_of(base)->settings.log, error);
+  if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
   thrift_answer_free(&answer);
   return status;
 }
@@ -75,8 +89,8 @@ static dbsql_status thrift_touch(struct backend *base, const struct operation_ke
   struct TGetOperationStatusReq request = {.has_operationHandle = true, .operationHandle = thrift_operation_handle(key, &parts)};
   struct TGetOperationStatusResp response = {0};
   struct thrift_answer answer;
-  dbsql_status status = thrift_side_call(thrift_of(base), TCLI_GetOperationStatus, &request, call, &answer, &response, error);
-  if (status == DBSQL_OK) status = thrift_check_status(response.status, DBSQL_ERROR_REQUEST, "get operation status request error", error);
+  dbsql_status status = thrift_side_call(thrift_of(base), TCLI_GetOperationStatus, &request, key->id, call, &answer, &response, error);
+  if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_GetOperationStatus, thrift_of(base)->settings.log, error);
   thrift_answer_free(&answer);
   return status;
 }

@@ -29,7 +29,7 @@ struct thrift_backend {
   struct secret *tls_client_key_password, *proxy_user, *proxy_password; /* owned; `http` points to them */
   struct arena texts;
   struct thrift_client *client;
-  /* For calls from other threads; made when first needed. */
+  /* For calls from other threads; made when first needed, NULL while one of them uses it. */
   pthread_mutex_t side_lock;
   struct thrift_client *side_client;
   struct operation_key session; /* guid and secret of the session */
@@ -52,6 +52,10 @@ static inline struct thrift_backend *thrift_of(struct backend *backend) {
 
 static inline bool thrift_is_plain(const struct thrift_backend *backend) {
   return backend->base.protocol_version <= last_hive_protocol;
+}
+
+static inline const struct log *thrift_log(const struct thrift_operation *operation) {
+  return thrift_of(operation->base.backend)->settings.log;
 }
 
 /* A handle to be sent: three nested structs. */
@@ -87,7 +91,7 @@ dbsql_status thrift_fetch(struct backend_operation *operation, int64_t next_row,
                           dbsql_error **error);
 void thrift_close_operation(struct backend_operation *operation, const struct call *call);
 /* thrift_backend.c: a call from any thread, beside what the connection's thread is doing. */
-dbsql_status thrift_side_call(struct thrift_backend *backend, enum tcli_method method, const void *request, const struct call *call,
-                              struct thrift_answer *answer, void *response, dbsql_error **error);
+dbsql_status thrift_side_call(struct thrift_backend *backend, enum tcli_method method, const void *request, const char *query_id,
+                              const struct call *call, struct thrift_answer *answer, void *response, dbsql_error **error);
 
 #endif

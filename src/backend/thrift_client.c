@@ -1,5 +1,9 @@
 #include "backend/thrift_client.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -17,6 +21,7 @@ dbsql_status thrift_client_new(const char *url, const struct http_settings *http
                                dbsql_error **error) {
   struct thrift_client *client = mem_alloc_zero(1, sizeof *client);
   if (!client) return error_no_memory(error);
+  client->owner = getpid();
   client->authenticator = authenticator;
   client->log = log;
   client->url = mem_strdup(url);
@@ -38,9 +43,14 @@ dbsql_status thrift_client_new(const char *url, const struct http_settings *http
   return DBSQL_OK;
 }
 
+bool thrift_client_is_foreign(const struct thrift_client *client) {
+  return client->owner != getpid();
+}
+
 void thrift_client_free(struct thrift_client *client) {
   if (!client) return;
-  http_client_free(client->http);
+  /* Freeing it would send "close notify" on the TLS connections, which the parent still uses. */
+  if (!thrift_client_is_foreign(client)) http_client_free(client->http);
   for (size_t i = 0; i < client->header_count; i++) {
     mem_free((void *)(uintptr_t)client->headers[i].name);
     mem_free((void *)(uintptr_t)client->headers[i].value);
@@ -67,10 +77,37 @@ static dbsql_status check_content(const struct http_response *response, const ch
   return status;
 }
 
+/* The whole message, for those who look for a fault in what is said. */
+static void log_message(const struct log *log, const char *what, const char *method, const struct thrift_struct *type, const void *value) {
+  if (!log_wants(log, DBSQL_LOG_TRACE)) return;
+  struct buf text = BUF_INIT;
+  tcli_print(type, value, &text);
+  log_write(log, DBSQL_LOG_TRACE, "thrift", what, "method", method, "message", buf_text(&text), (char *)NULL);
+  buf_free(&text);
+}
+
+static void log_call(const struct log *log, const char *method, const char *query_id, const struct call *call, int64_t started_ns,
+                     int attempts, const char *request_id, dbsql_error *const *error) {
+  if (!log_wants(log, DBSQL_LOG_DEBUG)) return;
+  char took[32], tries[16];
+  snprintf(took, sizeof took, "%lld", (long long)((clock_now_ns() - started_ns) / 1000000));
+  snprintf(tries, sizeof tries, "%d", attempts);
+  log_write(log, DBSQL_LOG_DEBUG, "thrift", error ? "call failed" : "call done", "method", method, "query_id",
+            query_id && *query_id ? query_id : NULL, "duration_ms", took, "attempts", tries, "request_id", *request_id ? request_id : NULL,
+            "correlation_id", call->correlation_id, "error", error ? dbsql_error_message(*error) : NULL, (char *)NULL);
+}
+
 dbsql_status thrift_call(struct thrift_client *client, enum tcli_method method, const void *request, enum http_retry retry,
-                         const struct call *call, struct thrift_answer *answer, void *response, dbsql_error **error) {
+                         const char *query_id, const struct call *call, struct thrift_answer *answer, void *response, dbsql_error **error) {
   *answer = (struct thrift_answer){0};
   const char *name = tcli_methods[method].name;
+  if (thrift_client_is_foreign(client)) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "08003",
+                     "%s: the connection belongs to process %ld, from which this one was forked: open a new connection", name,
+                     (long)client->owner);
+  }
+  dbsql_error *reason = NULL;
+  int64_t started_ns = clock_now_ns();
   struct buf body = BUF_INIT;
   client->sequence_id = client->sequence_id == INT32_MAX ? 1 : client->sequence_id + 1;
   tcli_encode_call(method, client->sequence_id, request, &body);
@@ -90,21 +127,35 @@ dbsql_status thrift_call(struct thrift_client *client, enum tcli_method method, 
       .authorize_user = (void *)(uintptr_t)client->authenticator,
   };
   struct http_response reply;
-  dbsql_status status = http_send(client->http, &post, call, &reply, error);
+  log_message(client->log, "request", name, tcli_methods[method].request, request);
+  dbsql_status status = http_send(client->http, &post, call, &reply, &reason);
   buf_free(&body);
-  if (status != DBSQL_OK) return status;
-  status = check_content(&reply, name, error);
   if (status == DBSQL_OK) {
-    answer->body = chunk_ref(reply.body);
-    struct slice bytes = slice_of(reply.body->data, reply.body->size);
-    status = tcli_decode_reply(method, client->sequence_id, bytes, &answer->arena, response, error);
+    memcpy(answer->request_id, reply.request_id, sizeof answer->request_id);
+    answer->attempts = reply.attempts;
+    status = check_content(&reply, name, &reason);
+    if (status == DBSQL_OK) {
+      answer->body = chunk_ref(reply.body);
+      struct slice bytes = slice_of(reply.body->data, reply.body->size);
+      status = tcli_decode_reply(method, client->sequence_id, bytes, &answer->arena, response, &reason);
+    }
+    if (status == DBSQL_OK) log_message(client->log, "answer", name, tcli_methods[method].response, response);
+    http_response_free(&reply);
   }
-  if (status != DBSQL_OK) {
-    error_set_request_id(error, reply.request_id);
-    if (error && *error && !(*error)->is_static) (*error)->attempts = reply.attempts;
+  if (status == DBSQL_OK) {
+    log_call(client->log, name, query_id, call, started_ns, answer->attempts, answer->request_id, NULL);
+    return DBSQL_OK;
   }
-  http_response_free(&reply);
+  thrift_answer_annotate(answer, &reason);
+  log_call(client->log, name, query_id, call, started_ns, dbsql_error_attempts(reason), dbsql_error_request_id(reason), &reason);
+  error_move(&reason, error);
   return status;
+}
+
+void thrift_answer_annotate(const struct thrift_answer *answer, dbsql_error **error) {
+  if (!error || !*error || (*error)->is_static || answer->attempts == 0) return;
+  if (!(*error)->request_id && *answer->request_id) error_set_request_id(error, answer->request_id);
+  if ((*error)->attempts == 0) (*error)->attempts = answer->attempts;
 }
 
 void thrift_answer_free(struct thrift_answer *answer) {

@@ -16,10 +16,10 @@ static void ask_for_direct_results(const struct thrift_backend *backend, struct 
 
 /* Adopts what the server says of the operation's state; true if it has come to its end. An end without a result is an error. */
 static dbsql_status take_state(struct thrift_operation *operation, const struct TGetOperationStatusResp *response, dbsql_error **error) {
-  dbsql_status status = thrift_check_status(response->status, DBSQL_ERROR_EXECUTION, "get operation status request error", error);
+  dbsql_status status = thrift_check_status(response->status, TCLI_GetOperationStatus, thrift_log(operation), error);
   if (status != DBSQL_OK) return status;
   if (response->has_hasResultSet) operation->has_result_set = response->hasResultSet;
-  if (response->has_numModifiedRows) operation->modified_rows = response->numModifiedRows;
+  if (response->has_numModifiedRows && response->numModifiedRows >= 0) operation->modified_rows = response->numModifiedRows;
   int32_t state = response->has_operationState ? response->operationState : TOperationState_RUNNING_STATE;
   if (state == TOperationState_INITIALIZED_STATE || state == TOperationState_PENDING_STATE || state == TOperationState_RUNNING_STATE) {
     return DBSQL_OK;
@@ -30,6 +30,12 @@ static dbsql_status take_state(struct thrift_operation *operation, const struct 
   return thrift_operation_failed(response, error);
 }
 
+static bool has_rows(const struct TFetchResultsResp *page) {
+  const struct TRowSet *rows = page->results;
+  return page->hasMoreRows ||
+         (rows && (rows->columns.count != 0 || rows->arrowBatches.count != 0 || rows->rows.count != 0 || rows->resultLinks.count != 0));
+}
+
 static dbsql_status take_direct_results(struct thrift_operation *operation, const struct TSparkDirectResults *direct, dbsql_error **error) {
   if (direct->closeOperation) operation->is_closed = true;
   if (direct->operationStatus) {
@@ -37,15 +43,17 @@ static dbsql_status take_direct_results(struct thrift_operation *operation, cons
     if (status != DBSQL_OK) return status;
   }
   if (direct->resultSetMetadata) {
-    dbsql_status status =
-        thrift_check_status(direct->resultSetMetadata->status, DBSQL_ERROR_EXECUTION, "get result set metadata request error", error);
+    dbsql_status status = thrift_check_status(direct->resultSetMetadata->status, TCLI_GetResultSetMetadata, thrift_log(operation), error);
     if (status != DBSQL_OK) return status;
     operation->metadata = direct->resultSetMetadata;
   }
   if (direct->resultSet) {
-    dbsql_status status = thrift_check_status(direct->resultSet->status, DBSQL_ERROR_EXECUTION, "fetch results request error", error);
+    dbsql_status status = thrift_check_status(direct->resultSet->status, TCLI_FetchResults, thrift_log(operation), error);
     if (status != DBSQL_OK) return status;
     operation->first_rows = direct->resultSet;
+    if (!operation->metadata) operation->metadata = direct->resultSet->resultSetMetadata;
+    /* Where there are rows there is a result, whatever the flag says. */
+    if (has_rows(direct->resultSet)) operation->has_result_set = true;
     /* Rows are there, so it has finished, whatever else is missing. */
     operation->base.has_ended = true;
   }
@@ -71,7 +79,8 @@ dbsql_status thrift_accept(struct thrift_backend *backend, const struct TOperati
   operation->base.key.type = handle->has_operationType ? handle->operationType : TOperationType_UNKNOWN;
   operation->base.key.has_result_set = handle->hasResultSet;
   operation->answer = *answer;
-  *answer = (struct thrift_answer){0};
+  answer->body = NULL;
+  answer->arena = (struct arena)ARENA_INIT;
   *out = &operation->base;
   return direct ? take_direct_results(operation, direct, error) : DBSQL_OK;
 }
@@ -145,10 +154,11 @@ dbsql_status thrift_execute(struct backend *base, const struct backend_statement
   }
   struct TExecuteStatementResp response = {0};
   struct thrift_answer answer;
-  dbsql_status status = thrift_call(backend->client, TCLI_ExecuteStatement, &request, HTTP_RETRY_REFUSED, call, &answer, &response, error);
+  dbsql_status status = thrift_call(backend->client, TCLI_ExecuteStatement, &request, HTTP_RETRY_REFUSED, NULL, call, &answer, &response, error);
   mem_free(request.confOverlay.items);
-  if (status == DBSQL_OK) status = thrift_check_status(response.status, DBSQL_ERROR_EXECUTION, "failed to execute query", error);
+  if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_ExecuteStatement, settings->log, error);
   if (status == DBSQL_OK) status = thrift_accept(backend, response.operationHandle, response.directResults, &answer, operation, error);
+  if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
   thrift_answer_free(&answer);
   return status;
 }
@@ -162,9 +172,10 @@ static dbsql_status ask_state(struct thrift_backend *backend, struct thrift_oper
   };
   struct TGetOperationStatusResp response = {0};
   struct thrift_answer answer;
-  dbsql_status status =
-      thrift_call(backend->client, TCLI_GetOperationStatus, &request, HTTP_RETRY_IDEMPOTENT, call, &answer, &response, error);
+  dbsql_status status = thrift_call(backend->client, TCLI_GetOperationStatus, &request, HTTP_RETRY_IDEMPOTENT, operation->base.key.id, call,
+                                    &answer, &response, error);
   if (status == DBSQL_OK) status = take_state(operation, &response, error);
+  if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
   thrift_answer_free(&answer);
   return status;
 }

@@ -16,7 +16,8 @@ static dbsql_status take_first_page(struct thrift_operation *operation, dbsql_er
       .body = operation->answer.body,
       .arena = operation->answer.arena,
       .rows = rows->results,
-      .has_more = rows->has_hasMoreRows && rows->hasMoreRows && !operation->is_closed,
+      .has_more = rows->has_hasMoreRows && rows->hasMoreRows,
+      .plain = thrift_is_plain(thrift_of(operation->base.backend)),
   };
   operation->answer = (struct thrift_answer){0};
   operation->first_rows = NULL;
@@ -30,6 +31,14 @@ static dbsql_status take_first_page(struct thrift_operation *operation, dbsql_er
   return DBSQL_OK;
 }
 
+static dbsql_status take_metadata(const struct TGetResultSetMetadataResp *metadata, struct result_schema **schema, dbsql_error **error) {
+  if (metadata->has_isStagingOperation && metadata->isStagingOperation) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "HYC00",
+                     "PUT, GET and REMOVE on volumes are not supported by this version: no file has been sent, received or removed");
+  }
+  return result_schema_new(metadata, schema, error);
+}
+
 static dbsql_status ask_metadata(struct thrift_backend *backend, struct thrift_operation *operation, const struct call *call,
                                  struct result_schema **schema, dbsql_error **error) {
   struct handle_parts parts;
@@ -39,11 +48,11 @@ static dbsql_status ask_metadata(struct thrift_backend *backend, struct thrift_o
   };
   struct TGetResultSetMetadataResp response = {0};
   struct thrift_answer answer;
-  dbsql_status status =
-      thrift_call(backend->client, TCLI_GetResultSetMetadata, &request, HTTP_RETRY_IDEMPOTENT, call, &answer, &response, error);
-  if (status == DBSQL_OK)
-    status = thrift_check_status(response.status, DBSQL_ERROR_EXECUTION, "get result set metadata request error", error);
-  if (status == DBSQL_OK) status = result_schema_new(&response, schema, error);
+  dbsql_status status = thrift_call(backend->client, TCLI_GetResultSetMetadata, &request, HTTP_RETRY_IDEMPOTENT, operation->base.key.id,
+                                    call, &answer, &response, error);
+  if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_GetResultSetMetadata, thrift_log(operation), error);
+  if (status == DBSQL_OK) status = take_metadata(&response, schema, error);
+  if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
   thrift_answer_free(&answer);
   return status;
 }
@@ -54,7 +63,7 @@ dbsql_status thrift_describe(struct backend_operation *base, const struct call *
   *affected_rows = operation->modified_rows;
   dbsql_status status;
   if (operation->metadata) {
-    status = result_schema_new(operation->metadata, schema, error);
+    status = take_metadata(operation->metadata, schema, error);
   } else if (!operation->has_result_set) {
     return result_schema_empty(schema, error);
   } else {
@@ -81,7 +90,14 @@ dbsql_status thrift_fetch(struct backend_operation *base, int64_t next_row, cons
     operation->first_page = (struct page){0};
     return DBSQL_OK;
   }
-  if (!operation->has_result_set || operation->is_closed) return DBSQL_OK;
+  if (!operation->has_result_set) return DBSQL_OK;
+  if (operation->is_closed) {
+    /* A plain server's rows end with an empty page, which a closed statement cannot bring. Otherwise we only ask if it promised more. */
+    if (plain) return DBSQL_OK;
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY000",
+                     "rows are missing: after %lld rows the server said that more follow, and has closed the statement",
+                     (long long)next_row);
+  }
   struct handle_parts parts;
   struct TFetchResultsReq request = {
       .has_operationHandle = true,
@@ -100,10 +116,11 @@ dbsql_status thrift_fetch(struct backend_operation *base, int64_t next_row, cons
   }
   struct TFetchResultsResp response = {0};
   struct thrift_answer answer;
-  dbsql_status status = thrift_call(backend->client, TCLI_FetchResults, &request, plain ? HTTP_RETRY_REFUSED : HTTP_RETRY_IDEMPOTENT, call,
-                                    &answer, &response, error);
-  if (status == DBSQL_OK) status = thrift_check_status(response.status, DBSQL_ERROR_EXECUTION, "fetch results request error", error);
+  dbsql_status status = thrift_call(backend->client, TCLI_FetchResults, &request, plain ? HTTP_RETRY_REFUSED : HTTP_RETRY_IDEMPOTENT, base->key.id,
+                                    call, &answer, &response, error);
+  if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_FetchResults, backend->settings.log, error);
   if (status != DBSQL_OK) {
+    thrift_answer_annotate(&answer, error);
     thrift_answer_free(&answer);
     if (next_row > 0) error_prefix(error, "after %lld rows", (long long)next_row);
     return status;
@@ -114,14 +131,17 @@ dbsql_status thrift_fetch(struct backend_operation *base, int64_t next_row, cons
   page->has_more = response.has_hasMoreRows && response.hasMoreRows;
   page->plain = plain;
   status = page_classify(page, error);
-  if (status != DBSQL_OK) page_free(page);
+  if (status != DBSQL_OK) {
+    thrift_answer_annotate(&answer, error);
+    page_free(page);
+  }
   return status;
 }
 
 void thrift_close_operation(struct backend_operation *base, const struct call *call) {
   struct thrift_operation *operation = operation_of(base);
   struct thrift_backend *backend = thrift_of(base->backend);
-  if (!operation->is_closed) {
+  if (!operation->is_closed && call) {
     struct handle_parts parts;
     struct TCloseOperationReq request = {
         .has_operationHandle = true,
@@ -131,8 +151,8 @@ void thrift_close_operation(struct backend_operation *base, const struct call *c
     struct thrift_answer answer;
     dbsql_error *error = NULL;
     dbsql_status status =
-        thrift_call(backend->client, TCLI_CloseOperation, &request, HTTP_RETRY_IDEMPOTENT, call, &answer, &response, &error);
-    if (status == DBSQL_OK) status = thrift_check_status(response.status, DBSQL_ERROR_REQUEST, "close operation request error", &error);
+        thrift_call(backend->client, TCLI_CloseOperation, &request, HTTP_RETRY_IDEMPOTENT, base->key.id, call, &answer, &response, &error);
+    if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_CloseOperation, backend->settings.log, &error);
     thrift_answer_free(&answer);
     if (status != DBSQL_OK) {
       log_write(backend->settings.log, DBSQL_LOG_DEBUG, "backend", "closing the operation failed", "query_id", base->key.id, "error",

@@ -27,8 +27,8 @@ static void set(bool *has, struct slice *field, const char *text) {
 #define SEND(Call, request)                                                                                                               \
   do {                                                                                                                                    \
     struct T##Call##Resp response = {0};                                                                                                  \
-    status = thrift_call(backend->client, TCLI_##Call, &(request), HTTP_RETRY_IDEMPOTENT, call, &answer, &response, error);               \
-    if (status == DBSQL_OK) status = thrift_check_status(response.status, DBSQL_ERROR_EXECUTION, #Call " request error", error);          \
+    status = thrift_call(backend->client, TCLI_##Call, &(request), HTTP_RETRY_IDEMPOTENT, NULL, call, &answer, &response, error);         \
+    if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_##Call, backend->settings.log, error);                     \
     if (status == DBSQL_OK) status = thrift_accept(backend, response.operationHandle, response.directResults, &answer, operation, error); \
   } while (0)
 
@@ -132,6 +132,7 @@ dbsql_status thrift_metadata(struct backend *base, const struct backend_metadata
       break;
     }
   }
+  if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
   arena_free(&arena);
   thrift_answer_free(&answer);
   return status;

@@ -8,6 +8,9 @@
 /* What a plain HiveServer2 may know, newest first: it refuses a number that it has never heard of (thrift.md 8). */
 static const int32_t hive_versions[] = {9 /* V10 */, 7 /* V8 */, 5 /* V6 */};
 
+/* How long a session that is of no use is closed for, while the caller waits for its error. */
+enum { closing_ms = 700 };
+
 static void set_text(bool *has, struct slice *field, const char *text) {
   *has = true;
   *field = slice_text(text);
@@ -67,7 +70,7 @@ static dbsql_status open_with(struct thrift_backend *backend, int32_t hive_versi
       request.initialNamespace = &initial;
     }
     /* Repeating it leaves at most an idle session behind. */
-    status = thrift_call(backend->client, TCLI_OpenSession, &request, HTTP_RETRY_IDEMPOTENT, call, answer, response, error);
+    status = thrift_call(backend->client, TCLI_OpenSession, &request, HTTP_RETRY_IDEMPOTENT, NULL, call, answer, response, error);
   }
   arena_free(&arena);
   return status;
@@ -116,7 +119,7 @@ static dbsql_status use_namespace(struct thrift_backend *backend, const struct c
 }
 
 static dbsql_status take_session(struct thrift_backend *backend, const struct TOpenSessionResp *response, dbsql_error **error) {
-  dbsql_status status = thrift_check_status(response->status, DBSQL_ERROR_REQUEST, "open session request error", error);
+  dbsql_status status = thrift_check_status(response->status, TCLI_OpenSession, backend->settings.log, error);
   if (status != DBSQL_OK) return status;
   if (!response->has_serverProtocolVersion || !response->has_sessionHandle || !response->sessionHandle->has_sessionId) {
     return error_set(error, DBSQL_ERROR_REQUEST, "08S01", "OpenSession: the server's answer has no %s",
@@ -153,14 +156,11 @@ dbsql_status thrift_open_session(struct backend *base, const struct call *call, 
     status = open_with(backend, hive_versions[i], call, &answer, &response, &reason);
     sent = true;
   }
-  if (status != DBSQL_OK && error) {
-    dbsql_error_free(*error);
-    *error = reason;
-    reason = NULL;
-  }
+  if (status != DBSQL_OK) error_move(&reason, error);
   bool namespace_taken = false;
   if (status == DBSQL_OK) {
     status = take_session(backend, &response, error);
+    if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
     bool said_so = response.has_initialNamespace && base->protocol_version >= namespace_since;
     bool by_setting = thrift_is_plain(backend) && settings->plain && *settings->schema && !*settings->catalog;
     namespace_taken = said_so || by_setting;
@@ -171,7 +171,7 @@ dbsql_status thrift_open_session(struct backend *base, const struct call *call, 
     status = use_namespace(backend, call, error);
     if (status != DBSQL_OK) {
       struct call closing;
-      call_begin_internal(&closing, 2000);
+      call_begin_internal(&closing, closing_ms);
       thrift_close_session(base, &closing, NULL);
     }
   }
@@ -185,20 +185,16 @@ dbsql_status thrift_close_session(struct backend *base, const struct call *call,
   struct TCloseSessionResp response = {0};
   struct thrift_answer answer;
   dbsql_error *reason = NULL;
-  dbsql_status status = thrift_call(backend->client, TCLI_CloseSession, &request, HTTP_RETRY_IDEMPOTENT, call, &answer, &response, &reason);
-  if (status == DBSQL_OK) status = thrift_check_status(response.status, DBSQL_ERROR_REQUEST, "close session request error", &reason);
+  dbsql_status status = thrift_call(backend->client, TCLI_CloseSession, &request, HTTP_RETRY_IDEMPOTENT, NULL, call, &answer, &response, &reason);
+  if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_CloseSession, backend->settings.log, &reason);
+  if (status != DBSQL_OK) thrift_answer_annotate(&answer, &reason);
   thrift_answer_free(&answer);
   /* Gone already is as good as closed (thrift.md 5.1). */
   if (status != DBSQL_OK && (dbsql_error_http_status(reason) == 404 || dbsql_error_is_session_lost(reason))) {
     error_clear(&reason);
     status = DBSQL_OK;
   }
-  if (error && reason) {
-    dbsql_error_free(*error);
-    *error = reason;
-  } else {
-    error_clear(&reason);
-  }
+  if (status != DBSQL_OK) error_move(&reason, error);
   return status;
 }
 
@@ -224,8 +220,9 @@ dbsql_status thrift_get_info(struct backend *base, int32_t info_type, const stru
   struct TGetInfoResp response = {0};
   struct thrift_answer answer;
   struct buf text = BUF_INIT;
-  dbsql_status status = thrift_side_call(backend, TCLI_GetInfo, &request, call, &answer, &response, error);
-  if (status == DBSQL_OK) status = thrift_check_status(response.status, DBSQL_ERROR_REQUEST, "get info request error", error);
+  dbsql_status status = thrift_side_call(backend, TCLI_GetInfo, &request, NULL, call, &answer, &response, error);
+  if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_GetInfo, backend->settings.log, error);
+  if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
   if (status == DBSQL_OK) {
     if (response.infoValue) status = info_text(response.infoValue, &text);
     if (status == DBSQL_OK && !(*value = buf_take_text(&text))) status = DBSQL_ERROR_NO_MEMORY;

@@ -1,5 +1,7 @@
 #include "backend/thrift_status.h"
 
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "base/text.h"
 
@@ -79,11 +81,12 @@ static bool has_text(struct slice text, const char *needle) {
   return text.size != 0 && text_find((const char *)text.data, text.size, needle) >= 0;
 }
 
-static dbsql_status make_error(const struct server_words *words, dbsql_status kind, const char *what, dbsql_error **error) {
+static dbsql_status make_error(const struct server_words *words, dbsql_status kind, const char *what, bool session_lost,
+                               dbsql_error **error) {
   struct slice text = best_text(words);
   char sqlstate[6] = "";
   find_sqlstate(words, text, sqlstate);
-  bool session_lost = has_text(text, "Invalid SessionHandle") || has_text(words->message, "Invalid SessionHandle");
+  session_lost = session_lost || has_text(text, "Invalid SessionHandle") || has_text(words->message, "Invalid SessionHandle");
   if (session_lost) {
     kind = DBSQL_ERROR_REQUEST;
     if (!sqlstate[0]) memcpy(sqlstate, "08003", 6);
@@ -102,16 +105,84 @@ static dbsql_status make_error(const struct server_words *words, dbsql_status ki
   return status;
 }
 
-dbsql_status thrift_check_status(const struct TStatus *status, dbsql_status kind, const char *what, dbsql_error **error) {
+/* How a failure of the call is told, in the words of the Go driver (thrift.md 10.3), and of what kind it is. */
+static void describe_method(enum tcli_method method, char what[80], dbsql_status *kind, bool *on_session) {
+  const char *text = NULL;
+  *kind = DBSQL_ERROR_EXECUTION;
+  *on_session = true;
+  switch (method) {
+    case TCLI_OpenSession:
+      text = "open session request error";
+      *kind = DBSQL_ERROR_REQUEST;
+      *on_session = false;
+      break;
+    case TCLI_CloseSession:
+      text = "close session request error";
+      *kind = DBSQL_ERROR_REQUEST;
+      break;
+    case TCLI_GetInfo:
+      text = "get info request error";
+      *kind = DBSQL_ERROR_REQUEST;
+      break;
+    case TCLI_ExecuteStatement: text = "failed to execute query"; break;
+    case TCLI_GetOperationStatus:
+      text = "get operation status request error";
+      *on_session = false;
+      break;
+    case TCLI_GetResultSetMetadata:
+      text = "get result set metadata request error";
+      *on_session = false;
+      break;
+    case TCLI_FetchResults:
+      text = "fetch results request error";
+      *on_session = false;
+      break;
+    case TCLI_CancelOperation:
+      text = "cancel operation request error";
+      *kind = DBSQL_ERROR_REQUEST;
+      *on_session = false;
+      break;
+    case TCLI_CloseOperation:
+      text = "close operation request error";
+      *kind = DBSQL_ERROR_REQUEST;
+      *on_session = false;
+      break;
+    default: break;
+  }
+  if (text) {
+    snprintf(what, 80, "%s", text);
+  } else {
+    snprintf(what, 80, "%s request error", tcli_methods[method].name);
+  }
+}
+
+static void log_messages(const struct TStatus *status, enum tcli_method method, const struct log *log) {
+  if (!log_wants(log, DBSQL_LOG_WARN)) return;
+  struct buf text = BUF_INIT;
+  for (uint32_t i = 0; i < status->infoMessages.count; i++) {
+    if (i != 0) buf_append_text(&text, "; ");
+    buf_append_slice(&text, status->infoMessages.items[i]);
+  }
+  log_write(log, DBSQL_LOG_WARN, "backend", "the server warns", "method", tcli_methods[method].name, "warning", buf_text(&text),
+            (char *)NULL);
+  buf_free(&text);
+}
+
+dbsql_status thrift_check_status(const struct TStatus *status, enum tcli_method method, const struct log *log, dbsql_error **error) {
+  char what[80];
+  dbsql_status kind;
+  bool on_session;
+  describe_method(method, what, &kind, &on_session);
   if (!status || !status->has_statusCode) {
     return error_set(error, DBSQL_ERROR_REQUEST, "08S01", "%s: the server's answer has no status", what);
   }
   switch (status->statusCode) {
+    case TStatusCode_SUCCESS_WITH_INFO_STATUS: log_messages(status, method, log); return DBSQL_OK;
     case TStatusCode_SUCCESS_STATUS:
-    case TStatusCode_SUCCESS_WITH_INFO_STATUS:
     case TStatusCode_STILL_EXECUTING_STATUS: return DBSQL_OK;
     default: break;
   }
+  bool invalid_handle = status->statusCode == TStatusCode_INVALID_HANDLE_STATUS;
   struct server_words words = {
       .sqlstate = status->sqlState,
       .display = status->displayMessage,
@@ -121,10 +192,11 @@ dbsql_status thrift_check_status(const struct TStatus *status, dbsql_status kind
   };
   if (best_text(&words).size == 0) {
     words.display =
-        slice_text(status->statusCode == TStatusCode_INVALID_HANDLE_STATUS ? "the server no longer knows the session or the statement"
-                                                                           : "the server reports an error without saying which");
+        slice_text(!invalid_handle ? "the server reports an error without saying which"
+                   : on_session    ? "the server no longer knows the session"
+                                   : "the server no longer knows the statement");
   }
-  return make_error(&words, kind, what, error);
+  return make_error(&words, kind, what, invalid_handle && on_session, error);
 }
 
 dbsql_status thrift_operation_failed(const struct TGetOperationStatusResp *response, dbsql_error **error) {
@@ -140,7 +212,7 @@ dbsql_status thrift_operation_failed(const struct TGetOperationStatusResp *respo
     case TOperationState_CLOSED_STATE: return error_set(error, DBSQL_ERROR_EXECUTION, "HY010", "the server has closed the statement");
     case TOperationState_TIMEDOUT_STATE:
       return error_set(error, DBSQL_ERROR_TIMEOUT, "57KD0", "the statement ran into the server's time limit");
-    case TOperationState_ERROR_STATE: return make_error(&words, DBSQL_ERROR_EXECUTION, "the statement failed", error);
+    case TOperationState_ERROR_STATE: return make_error(&words, DBSQL_ERROR_EXECUTION, "the statement failed", false, error);
     default:
       return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "invalid operation state %d. This should not have happened",
                        (int)response->operationState);

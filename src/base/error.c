@@ -109,6 +109,16 @@ void error_clear(dbsql_error **error) {
   *error = NULL;
 }
 
+void error_move(dbsql_error **from, dbsql_error **to) {
+  if (to) {
+    dbsql_error_free(*to);
+    *to = *from;
+  } else {
+    dbsql_error_free(*from);
+  }
+  *from = NULL;
+}
+
 void dbsql_error_free(dbsql_error *error) {
   if (!error || error->is_static) return;
   mem_free(error->message);

@@ -45,5 +45,7 @@ void error_set_class(dbsql_error **error, const char *text, size_t length);
 
 /* Frees `*error` and sets it to NULL. */
 void error_clear(dbsql_error **error);
+/* Hands `*from` on to the caller's `to` (in place of what is there), or frees it if `to` is NULL. `*from` is NULL afterwards. */
+void error_move(dbsql_error **from, dbsql_error **to);
 
 #endif

@@ -1,5 +1,7 @@
 #include "session/connection.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
@@ -9,9 +11,13 @@
 
 enum { close_ms = 30000 };
 
-static void connection_free(dbsql_connection *connection) {
-  if (!connection) return;
-  keepalive_remove(connection->keepalive);
+dbsql_connection *connection_ref(dbsql_connection *connection) {
+  atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
+  return connection;
+}
+
+void connection_unref(dbsql_connection *connection) {
+  if (!connection || atomic_fetch_sub_explicit(&connection->refs, 1, memory_order_acq_rel) != 1) return;
   if (connection->backend) connection->backend->ops->free(connection->backend);
   authenticator_free(connection->authenticator);
   mem_free(connection->host);
@@ -133,6 +139,8 @@ cleanup:
 dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_call, dbsql_connection **out, dbsql_error **error) {
   dbsql_connection *connection = mem_alloc_zero(1, sizeof *connection);
   if (!connection) return error_no_memory(error);
+  atomic_init(&connection->refs, 1);
+  connection->owner = getpid();
   struct call call;
   call_begin(&call, user_call, 0);
   dbsql_status status = config_copy(config, &connection->config, error);
@@ -157,7 +165,8 @@ dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_
   int64_t keepalive_s = config_int(connection->config, OPTION_keepalive_interval_s);
   if (keepalive_s > 0) status = keepalive_add(connection, keepalive_s * 1000, &connection->keepalive, error);
   if (status != DBSQL_OK) {
-    connection_close(connection, NULL, NULL);
+    status = connection_end(connection, &call, "", status, error);
+    connection_close(connection, user_call, NULL);
     return status;
   }
   log_write(&connection->config->log, DBSQL_LOG_INFO, "session", "session opened", "connection_id", connection->backend->session_id, "host",
@@ -168,7 +177,7 @@ dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_
 cleanup:
   error_set_host(error, connection->host);
   call_annotate(&call, error);
-  connection_free(connection);
+  connection_unref(connection);
   return status;
 }
 
@@ -176,7 +185,9 @@ dbsql_status connection_close(dbsql_connection *connection, const dbsql_call *us
   keepalive_remove(connection->keepalive);
   connection->keepalive = NULL;
   dbsql_status status = DBSQL_OK;
-  if (atomic_load(&connection->is_open)) {
+  /* A forked child has a copy; the session is its parent's. */
+  bool ours = connection->owner == getpid();
+  if (ours && atomic_load(&connection->is_open)) {
     struct call call;
     call_begin(&call, user_call, close_ms);
     status = connection->backend->ops->close_session(connection->backend, &call, error);
@@ -184,7 +195,8 @@ dbsql_status connection_close(dbsql_connection *connection, const dbsql_call *us
     log_write(&connection->config->log, DBSQL_LOG_INFO, "session", "session closed", "connection_id", connection->backend->session_id,
               (char *)NULL);
   }
-  connection_free(connection);
+  atomic_store(&connection->is_open, false);
+  connection_unref(connection);
   return status;
 }
 
@@ -199,7 +211,12 @@ dbsql_status connection_begin(dbsql_connection *connection, const dbsql_call *us
     return status;
   }
   atomic_store(&connection->used_ns, clock_now_ns());
-  return call_check(call, "starting the call", error);
+  dbsql_status status = call_check(call, "starting the call", error);
+  if (status != DBSQL_OK) {
+    error_set_connection_id(error, connection->backend->session_id);
+    error_set_host(error, connection->host);
+  }
+  return status;
 }
 
 dbsql_status connection_end(dbsql_connection *connection, const struct call *call, const char *query_id, dbsql_status status,

@@ -3,13 +3,17 @@
 #define DBSQL_SESSION_CONNECTION_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "backend/backend.h"
 #include "session/config.h"
 
 struct keepalive_entry;
 
+/* Counted: statements and results that are freed after the connection has been closed still find it. */
 struct dbsql_connection {
+  atomic_int refs;
+  pid_t owner;          /* the process that opened it */
   dbsql_config *config; /* our own copy */
   struct authenticator *authenticator;
   struct backend *backend;
@@ -22,6 +26,9 @@ struct dbsql_connection {
 
 dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_call, dbsql_connection **connection, dbsql_error **error);
 dbsql_status connection_close(dbsql_connection *connection, const dbsql_call *user_call, dbsql_error **error);
+
+dbsql_connection *connection_ref(dbsql_connection *connection);
+void connection_unref(dbsql_connection *connection);
 
 /* Starts a call, and refuses it if the session is gone. */
 dbsql_status connection_begin(dbsql_connection *connection, const dbsql_call *user_call, struct call *call, dbsql_error **error);

@@ -1,7 +1,7 @@
 #include "session/keepalive.h"
 
-#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,10 +11,13 @@
 #include "base/mem.h"
 
 enum { request_ms = 30000, ns_per_ms = 1000000 };
+/* The condition waits by the wall clock, which may be set back: look again at least this often. */
+static const int64_t longest_wait_ns = INT64_C(60000) * ns_per_ms;
 
 struct keepalive_entry {
   struct keepalive_entry *next;
   dbsql_connection *connection;
+  pid_t owner; /* the process that the entry was made in */
   int64_t interval_ns;
   int64_t tried_ns; /* when the thread last sent something for it */
   bool busy;        /* the thread is sending for it right now */
@@ -22,17 +25,44 @@ struct keepalive_entry {
   struct operation_key operation;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static struct keepalive_entry *entries;
-static bool running;
-static bool stopping; /* the last connection has gone; the thread is being joined */
-static pthread_t thread;
-static pid_t thread_pid; /* a forked child has the list and no thread */
+/* All there is of it in a process. A forked child inherits the bytes, with a lock that may be held by a thread that it does not have:
+ * it begins anew before it touches them. */
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  struct keepalive_entry *entries;
+  bool running;
+  bool stopping; /* the last connection has gone; the thread is being joined */
+  pthread_t thread;
+  dbsql_cancel *interrupt; /* ends what the thread is sending */
+} keeper;
+static atomic_long keeper_owner; /* the process that the above belongs to; negative while that process makes it */
+
+static void own_keeper(void) {
+  long mine = (long)getpid();
+  for (;;) {
+    long owner = atomic_load(&keeper_owner);
+    if (owner == mine) return;
+    if (owner == -mine) {
+      sched_yield();
+    } else if (atomic_compare_exchange_strong(&keeper_owner, &owner, -mine)) {
+      pthread_mutex_init(&keeper.lock, NULL);
+      pthread_cond_init(&keeper.changed, NULL);
+      keeper.entries = NULL;
+      keeper.running = keeper.stopping = false;
+      keeper.interrupt = NULL;
+      atomic_store(&keeper_owner, mine);
+    }
+  }
+}
 
 static int64_t due_ns(const struct keepalive_entry *entry) {
   int64_t used = (int64_t)atomic_load(&entry->connection->used_ns);
   return (used > entry->tried_ns ? used : entry->tried_ns) + entry->interval_ns;
+}
+
+static bool is_kept(const struct keepalive_entry *entry, const struct operation_key *key) {
+  return entry->has_operation && memcmp(entry->operation.guid, key->guid, sizeof key->guid) == 0;
 }
 
 /* Called with the lock held; gives it up while it sends. */
@@ -40,33 +70,37 @@ static void touch(struct keepalive_entry *entry) {
   struct operation_key key = entry->operation;
   bool has_operation = entry->has_operation;
   struct backend *backend = entry->connection->backend;
-  entry->busy = true;
-  pthread_mutex_unlock(&lock);
   struct call call;
   call_begin_internal(&call, request_ms);
+  call.cancel = keeper.interrupt;
+  dbsql_cancel_reset(keeper.interrupt);
+  entry->busy = true;
+  pthread_mutex_unlock(&keeper.lock);
   char *value = NULL;
   dbsql_error *error = NULL;
   dbsql_status status = has_operation ? backend->ops->touch(backend, &key, &call, &error)
                                       : backend->ops->get_info(backend, 18 /* DBMS_VER */, &call, &value, &error);
   mem_free(value);
-  if (status != DBSQL_OK) {
-    if (dbsql_error_is_session_lost(error)) atomic_store(&entry->connection->is_open, false);
+  if (dbsql_error_is_session_lost(error)) atomic_store(&entry->connection->is_open, false);
+  if (status != DBSQL_OK && status != DBSQL_ERROR_CANCELLED) {
     log_write(&entry->connection->config->log, DBSQL_LOG_WARN, "session", "keep-alive failed", "connection_id", backend->session_id,
-              "error", dbsql_error_message(error), (char *)NULL);
+              "query_id", has_operation ? key.id : NULL, "error", dbsql_error_message(error), (char *)NULL);
   }
   dbsql_error_free(error);
-  pthread_mutex_lock(&lock);
+  pthread_mutex_lock(&keeper.lock);
+  /* The server no longer has it: from now on the session only. */
+  if (status == DBSQL_ERROR_EXECUTION && is_kept(entry, &key)) entry->has_operation = false;
   entry->busy = false;
-  pthread_cond_broadcast(&changed);
+  pthread_cond_broadcast(&keeper.changed);
 }
 
 static void *keep(void *unused) {
   (void)unused;
-  pthread_mutex_lock(&lock);
-  while (!stopping) {
-    int64_t now = clock_now_ns(), next = INT64_MAX;
+  pthread_mutex_lock(&keeper.lock);
+  while (!keeper.stopping) {
+    int64_t now = clock_now_ns(), next = now + longest_wait_ns;
     struct keepalive_entry *due = NULL;
-    for (struct keepalive_entry *entry = entries; entry && !due; entry = entry->next) {
+    for (struct keepalive_entry *entry = keeper.entries; entry && !due; entry = entry->next) {
       if (!atomic_load(&entry->connection->is_open)) continue;
       int64_t at = due_ns(entry);
       if (at <= now) due = entry;
@@ -79,86 +113,96 @@ static void *keep(void *unused) {
     }
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    int64_t wait_ns = next == INT64_MAX ? INT64_C(3600000) * ns_per_ms : next - now;
-    wait_ns += until.tv_nsec;
+    int64_t wait_ns = next - now + until.tv_nsec;
     until.tv_sec += (time_t)(wait_ns / 1000000000);
     until.tv_nsec = (long)(wait_ns % 1000000000);
-    pthread_cond_timedwait(&changed, &lock, &until);
+    pthread_cond_timedwait(&keeper.changed, &keeper.lock, &until);
   }
-  pthread_mutex_unlock(&lock);
+  pthread_mutex_unlock(&keeper.lock);
   return NULL;
 }
 
 /* Called with the lock held. The host's signals are not for our thread. */
-static int start(void) {
+static dbsql_status start(dbsql_error **error) {
+  dbsql_status status = dbsql_cancel_new(&keeper.interrupt, error);
+  if (status != DBSQL_OK) return status;
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  int failed = pthread_create(&thread, NULL, keep, NULL);
+  int failed = pthread_create(&keeper.thread, NULL, keep, NULL);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
-  running = failed == 0;
-  thread_pid = getpid();
-  return failed;
+  keeper.running = failed == 0;
+  if (failed == 0) return DBSQL_OK;
+  dbsql_cancel_free(keeper.interrupt);
+  keeper.interrupt = NULL;
+  return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "cannot start the keep-alive thread (errno %d)", failed);
 }
 
 dbsql_status keepalive_add(dbsql_connection *connection, int64_t interval_ms, struct keepalive_entry **out, dbsql_error **error) {
   struct keepalive_entry *entry = mem_alloc_zero(1, sizeof *entry);
   if (!entry) return error_no_memory(error);
   entry->connection = connection;
+  entry->owner = getpid();
   entry->interval_ns = interval_ms * ns_per_ms;
   entry->tried_ns = INT64_MIN / 2;
-  int failed = 0;
-  pthread_mutex_lock(&lock);
-  if (running && thread_pid != getpid()) {
-    /* After a fork: the parent's connections are not ours to keep alive. */
-    running = false;
-    stopping = false;
-    entries = NULL;
+  own_keeper();
+  pthread_mutex_lock(&keeper.lock);
+  while (keeper.stopping) pthread_cond_wait(&keeper.changed, &keeper.lock);
+  dbsql_status status = keeper.running ? DBSQL_OK : start(error);
+  if (status == DBSQL_OK) {
+    entry->next = keeper.entries;
+    keeper.entries = entry;
+    pthread_cond_broadcast(&keeper.changed);
   }
-  while (stopping) pthread_cond_wait(&changed, &lock);
-  entry->next = entries;
-  entries = entry;
-  if (!running) failed = start();
-  if (failed) entries = entry->next;
-  pthread_cond_broadcast(&changed);
-  pthread_mutex_unlock(&lock);
-  if (failed) {
+  pthread_mutex_unlock(&keeper.lock);
+  if (status != DBSQL_OK) {
     mem_free(entry);
-    return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "cannot start the keep-alive thread (errno %d)", failed);
+    return status;
   }
   *out = entry;
   return DBSQL_OK;
 }
 
 void keepalive_set_operation(struct keepalive_entry *entry, const struct operation_key *key) {
-  if (!entry) return;
-  pthread_mutex_lock(&lock);
-  entry->has_operation = key != NULL;
-  if (key) entry->operation = *key;
-  pthread_mutex_unlock(&lock);
+  if (!entry || entry->owner != getpid()) return;
+  pthread_mutex_lock(&keeper.lock);
+  entry->has_operation = true;
+  entry->operation = *key;
+  pthread_mutex_unlock(&keeper.lock);
+}
+
+void keepalive_forget_operation(struct keepalive_entry *entry, const struct operation_key *key) {
+  if (!entry || entry->owner != getpid()) return;
+  pthread_mutex_lock(&keeper.lock);
+  if (is_kept(entry, key)) entry->has_operation = false;
+  pthread_mutex_unlock(&keeper.lock);
 }
 
 void keepalive_remove(struct keepalive_entry *entry) {
   if (!entry) return;
-  pthread_mutex_lock(&lock);
-  bool ours = thread_pid == getpid();
-  while (ours && entry->busy) pthread_cond_wait(&changed, &lock);
-  for (struct keepalive_entry **link = &entries; *link; link = &(*link)->next) {
-    if (*link == entry) {
-      *link = entry->next;
-      break;
-    }
+  if (entry->owner != getpid()) {
+    mem_free(entry);
+    return;
   }
-  bool last = ours && !entries && running;
-  if (last) stopping = true;
-  pthread_cond_broadcast(&changed);
-  pthread_mutex_unlock(&lock);
+  pthread_mutex_lock(&keeper.lock);
+  if (entry->busy) dbsql_cancel_trigger(keeper.interrupt);
+  while (entry->busy) pthread_cond_wait(&keeper.changed, &keeper.lock);
+  struct keepalive_entry **link = &keeper.entries;
+  while (*link != entry) link = &(*link)->next;
+  *link = entry->next;
+  bool last = !keeper.entries;
+  if (last) keeper.stopping = true;
+  pthread_cond_broadcast(&keeper.changed);
+  pthread_mutex_unlock(&keeper.lock);
+  mem_wipe(&entry->operation, sizeof entry->operation);
   mem_free(entry);
   if (!last) return;
-  pthread_join(thread, NULL);
-  pthread_mutex_lock(&lock);
-  running = false;
-  stopping = false;
-  pthread_cond_broadcast(&changed);
-  pthread_mutex_unlock(&lock);
+  pthread_join(keeper.thread, NULL);
+  pthread_mutex_lock(&keeper.lock);
+  dbsql_cancel_free(keeper.interrupt);
+  keeper.interrupt = NULL;
+  keeper.running = false;
+  keeper.stopping = false;
+  pthread_cond_broadcast(&keeper.changed);
+  pthread_mutex_unlock(&keeper.lock);
 }

@@ -15,23 +15,32 @@ static dbsql_status fetch_page(void *user, int64_t next_row, const struct call *
   return result->connection->backend->ops->fetch(result->operation, next_row, call, page, error);
 }
 
-/* Closes the operation on the server, within `timeout_ms`. */
-static void close_operation(dbsql_connection *connection, struct backend_operation *operation, int64_t timeout_ms) {
-  struct call call;
-  call_begin_internal(&call, timeout_ms);
-  connection->backend->ops->close_operation(operation, &call);
+/* The call in which the server is told that something is no longer needed. It obeys the caller's call, but once that has ended it still
+ * has a moment: within the second that a cancel handle promises. */
+static void begin_farewell(struct call *farewell, const struct call *call) {
+  bool over = dbsql_cancel_is_triggered(call->cancel) || call_remaining_ms(call) < abandon_ms;
+  call_begin_internal(farewell, over ? abandon_ms : close_ms);
+  if (over) return;
+  farewell->cancel = call->cancel;
+  if (call->deadline_ns < farewell->deadline_ns) farewell->deadline_ns = call->deadline_ns;
 }
 
-static void close_result_operation(dbsql_result *result) {
+/* `call` NULL: there is none, the library's own limit counts. */
+static void close_result_operation(dbsql_result *result, const struct call *call) {
   if (!result->operation) return;
-  keepalive_set_operation(result->connection->keepalive, NULL);
-  close_operation(result->connection, result->operation, close_ms);
+  dbsql_connection *connection = result->connection;
+  struct call farewell;
+  call_begin_internal(&farewell, close_ms);
+  if (call) begin_farewell(&farewell, call);
+  keepalive_forget_operation(connection->keepalive, &result->operation->key);
+  /* With the session its operations are gone. */
+  connection->backend->ops->close_operation(result->operation, atomic_load(&connection->is_open) ? &farewell : NULL);
   result->operation = NULL;
 }
 
 void result_free(dbsql_result *result) {
   if (!result) return;
-  close_result_operation(result);
+  close_result_operation(result, NULL);
   if (result->columns) {
     for (size_t i = 0; i < result->schema->column_count; i++) {
       arrow_column_free(&result->columns[i]);
@@ -44,6 +53,7 @@ void result_free(dbsql_result *result) {
   if (result->ahead.release) result->ahead.release(&result->ahead);
   result_reader_close(&result->reader);
   result_schema_unref(result->schema);
+  connection_unref(result->connection);
   mem_free(result);
 }
 
@@ -64,7 +74,7 @@ dbsql_status result_next(dbsql_result *result, const dbsql_call *user_call, stru
     result->rows_handed_out += batch->length;
   } else if (status == DBSQL_OK) {
     result->at_end = true;
-    close_result_operation(result);
+    close_result_operation(result, &call);
   }
   return connection_end(result->connection, &call, result->query_id, status, error);
 }
@@ -94,7 +104,7 @@ static dbsql_status result_new(dbsql_connection *connection, struct backend_oper
   const struct backend_ops *ops = connection->backend->ops;
   dbsql_result *result = mem_alloc_zero(1, sizeof *result);
   if (!result) return error_no_memory(error);
-  result->connection = connection;
+  result->connection = connection_ref(connection);
   result->affected_rows = -1;
   result->row = -1;
   memcpy(result->query_id, operation->key.id, sizeof result->query_id);
@@ -119,13 +129,14 @@ static dbsql_status result_new(dbsql_connection *connection, struct backend_oper
 
 /* Gives up on an operation after an error. One that the server may still be working on is cancelled first, unless its end is what we
  * were told; the caller waits no longer for either than the promise of dbsql_call allows. */
-static void abandon(dbsql_connection *connection, struct backend_operation *operation, dbsql_status status) {
+static void abandon(dbsql_connection *connection, struct backend_operation *operation, const struct call *call, dbsql_status status) {
   if (!operation) return;
-  struct call call;
-  bool hurry = status == DBSQL_ERROR_CANCELLED || status == DBSQL_ERROR_TIMEOUT;
-  call_begin_internal(&call, hurry ? abandon_ms : close_ms);
-  if (hurry && !operation->has_ended) connection->backend->ops->cancel(connection->backend, &operation->key, &call, NULL);
-  connection->backend->ops->close_operation(operation, &call);
+  const struct backend_ops *ops = connection->backend->ops;
+  struct call farewell;
+  begin_farewell(&farewell, call);
+  bool gave_up = status == DBSQL_ERROR_CANCELLED || status == DBSQL_ERROR_TIMEOUT;
+  if (gave_up && !operation->has_ended) ops->cancel(connection->backend, &operation->key, &farewell, NULL);
+  ops->close_operation(operation, atomic_load(&connection->is_open) ? &farewell : NULL);
 }
 
 /* Notes the operation, so that another thread can cancel it; true if one has asked already. */
@@ -165,13 +176,13 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
   dbsql_status status = connection_begin(connection, user_call, &call, error);
   if (status != DBSQL_OK) return status;
   size_t bad_at;
-  if (!utf8_is_valid(sql.data, sql.size, &bad_at)) {
-    return error_set(error, DBSQL_ERROR_DRIVER, "22021", "the statement is not valid UTF-8 at byte %zu", bad_at);
-  }
   const uint8_t *zero = sql.size ? memchr(sql.data, 0, sql.size) : NULL;
-  if (zero) {
-    return error_set(error, DBSQL_ERROR_DRIVER, "42601", "the statement has a zero byte at position %zu", (size_t)(zero - sql.data));
+  if (!utf8_is_valid(sql.data, sql.size, &bad_at)) {
+    status = error_set(error, DBSQL_ERROR_DRIVER, "22021", "the statement is not valid UTF-8 at byte %zu", bad_at);
+  } else if (zero) {
+    status = error_set(error, DBSQL_ERROR_DRIVER, "42601", "the statement has a zero byte at position %zu", (size_t)(zero - sql.data));
   }
+  if (status != DBSQL_OK) return connection_end(connection, &call, "", status, error);
   struct backend_statement request = {
       .sql = sql,
       .query_timeout_s =
@@ -181,8 +192,10 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
   };
   begin_running(statement);
   status = ops->execute(connection->backend, &request, &call, &operation, error);
-  if (status == DBSQL_OK && publish(statement, &operation->key)) {
-    status = error_set(error, DBSQL_ERROR_CANCELLED, "HY008", "the statement was cancelled");
+  bool cancel_asked = operation && publish(statement, &operation->key);
+  if (status == DBSQL_OK && cancel_asked) {
+    status = error_set(error, DBSQL_ERROR_CANCELLED, "HY008", "the statement was cancelled%s",
+                       operation->has_ended ? ", but the server had finished it already: what it was to change is changed" : "");
   }
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
   if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
@@ -191,9 +204,8 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
     if (error && *error && !(*error)->is_static) (*error)->kind = DBSQL_ERROR_CANCELLED;
     status = DBSQL_ERROR_CANCELLED;
   }
-  if (operation && statement->query_id[0] == 0) memcpy(statement->query_id, operation->key.id, sizeof statement->query_id);
   status = connection_end(connection, &call, statement->query_id, status, error);
-  if (status != DBSQL_OK) abandon(connection, operation, status);
+  if (status != DBSQL_OK) abandon(connection, operation, &call, status);
   return status;
 }
 
@@ -210,12 +222,7 @@ dbsql_status statement_cancel(dbsql_statement *statement, const dbsql_call *user
   struct call call;
   call_begin(&call, user_call, cancel_ms);
   dbsql_status status = connection->backend->ops->cancel(connection->backend, &key, &call, error);
-  if (status != DBSQL_OK) {
-    error_set_query_id(error, key.id);
-    error_set_connection_id(error, connection->backend->session_id);
-    call_annotate(&call, error);
-  }
-  return status;
+  return connection_end(connection, &call, key.id, status, error);
 }
 
 dbsql_status connection_metadata(dbsql_connection *connection, const struct backend_metadata *request, const dbsql_call *user_call,
@@ -229,6 +236,6 @@ dbsql_status connection_metadata(dbsql_connection *connection, const struct back
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
   if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
   status = connection_end(connection, &call, operation ? operation->key.id : "", status, error);
-  if (status != DBSQL_OK) abandon(connection, operation, status);
+  if (status != DBSQL_OK) abandon(connection, operation, &call, status);
   return status;
 }
