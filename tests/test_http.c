@@ -1,8 +1,9 @@
 /* One request at a time over plain HTTP: what goes out, what comes back, limits, cancellation. */
 #include "http_test.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -134,6 +135,14 @@ static dbsql_status no_token(void *user, const struct call *call, struct buf *va
   return user ? DBSQL_OK : error_set(error, DBSQL_ERROR_REQUEST, "28000", "the provider has no token");
 }
 
+static dbsql_status silent_failure(void *user, const struct call *call, struct buf *value, dbsql_error **error) {
+  (void)user;
+  (void)call;
+  (void)value;
+  (void)error;
+  return DBSQL_ERROR_REQUEST;
+}
+
 static void nothing_can_be_injected(void **state) {
   (void)state;
   struct http_server_settings server_settings = {.handler = echo};
@@ -173,6 +182,11 @@ static void nothing_can_be_injected(void **state) {
   assert_int_equal(send_request(client, &request, &response, &error), DBSQL_ERROR_REQUEST);
   assert_string_equal(dbsql_error_message(error), "the provider has no token");
   error_clear(&error);
+  request.authorize = silent_failure;
+  assert_int_equal(send_request(client, &request, &response, &error), DBSQL_ERROR_REQUEST);
+  assert_in_message(error, "Test failed without a reason");
+  error_clear(&error);
+  request.authorize = no_token;
   assert_int_equal(http_server_requests(server), 0);
   request.authorize_user = &request; /* an empty value: no header */
   assert_int_equal(send_request(client, &request, &response, &error), DBSQL_OK);
@@ -182,6 +196,56 @@ static void nothing_can_be_injected(void **state) {
   settings.user_agent = "a\nb";
   assert_int_equal(http_client_new(&settings, &client, &error), DBSQL_ERROR_DRIVER);
   error_clear(&error);
+  http_server_stop(server);
+}
+
+static void no_password_file_is_read(void **state) {
+  (void)state;
+  char directory[] = "/tmp/dbsql-test-XXXXXX", path[64];
+  assert_non_null(mkdtemp(directory));
+  snprintf(path, sizeof path, "%s/.netrc", directory);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs("default login somebody password something\n", file);
+  fclose(file);
+  char *home = getenv("HOME") ? strdup(getenv("HOME")) : NULL;
+  setenv("HOME", directory, 1);
+  struct http_server_settings server_settings = {.handler = echo};
+  struct http_server *server = http_server_start(&server_settings);
+  struct http_settings settings = plain_settings();
+  struct http_client *client = client_of(&settings);
+  assert_answers(client, http_server_url(server), HTTP_RETRY_REFUSED, "ping");
+  assert_header(http_server_request(server, 0), "Authorization", NULL);
+  http_client_free(client);
+  http_server_stop(server);
+  if (home) {
+    setenv("HOME", home, 1);
+  } else {
+    unsetenv("HOME");
+  }
+  free(home);
+  unlink(path);
+  rmdir(directory);
+}
+
+static void connections_are_not_inherited(void **state) {
+  (void)state;
+  struct http_server_settings server_settings = {.handler = echo};
+  struct http_server *server = http_server_start(&server_settings);
+  struct http_settings settings = plain_settings();
+  struct http_client *client = client_of(&settings);
+  assert_answers(client, http_server_url(server), HTTP_RETRY_REFUSED, "ping");
+  int found = 0;
+  for (int fd = 0; fd < 1024; fd++) {
+    struct sockaddr_in peer;
+    socklen_t length = sizeof peer;
+    if (getpeername(fd, (struct sockaddr *)&peer, &length) != 0 || peer.sin_family != AF_INET) continue;
+    if (ntohs(peer.sin_port) != http_server_port(server)) continue;
+    found++;
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+  }
+  assert_int_equal(found, 1);
+  http_client_free(client);
   http_server_stop(server);
 }
 
@@ -853,6 +917,8 @@ int main(void) {
       cmocka_unit_test(a_request_goes_out_as_it_should),
       cmocka_unit_test(methods_do_not_spill_into_each_other),
       cmocka_unit_test(nothing_can_be_injected),
+      cmocka_unit_test(no_password_file_is_read),
+      cmocka_unit_test(connections_are_not_inherited),
       cmocka_unit_test(cookies_live_as_long_as_the_client),
       cmocka_unit_test(bodies_of_every_size_arrive_whole),
       cmocka_unit_test(the_largest_answer_is_limited),

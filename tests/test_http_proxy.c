@@ -2,7 +2,12 @@
  * proxy knows, so that nothing can go past it. */
 #include "http_test.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/secret.h"
@@ -292,6 +297,95 @@ static void failures_are_the_proxys(void **state) {
   }
 }
 
+/* ---- SOCKS: one connection, with user and password (RFC 1928, RFC 1929) ----------------------------------------------------- */
+
+struct socks {
+  int listener, port; /* port: where every tunnel leads */
+  bool refuse;
+  char user[64], password[64], host[300];
+  int host_port;
+};
+
+static bool read_exactly(int fd, void *out, size_t size) {
+  return recv(fd, out, size, MSG_WAITALL) == (ssize_t)size;
+}
+
+/* A length and that many bytes, as text. */
+static bool read_counted(int fd, char *out, size_t size) {
+  uint8_t length;
+  if (!read_exactly(fd, &length, 1) || length >= size || (length && !read_exactly(fd, out, length))) return false;
+  out[length] = 0;
+  return true;
+}
+
+static bool pass_on(int from, int to) {
+  char part[8192];
+  ssize_t got = recv(from, part, sizeof part, 0);
+  return got > 0 && send(to, part, (size_t)got, MSG_NOSIGNAL) == got;
+}
+
+static void *serve_socks(void *user) {
+  struct socks *socks = user;
+  int fd = accept(socks->listener, NULL, NULL);
+  int other = -1;
+  char methods[256];
+  uint8_t head[4], port[2];
+  bool good = read_exactly(fd, head, 1) && read_counted(fd, methods, sizeof methods) && send(fd, "\5\2", 2, MSG_NOSIGNAL) == 2 &&
+              read_exactly(fd, head, 1) && read_counted(fd, socks->user, sizeof socks->user) &&
+              read_counted(fd, socks->password, sizeof socks->password) && send(fd, "\1\0", 2, MSG_NOSIGNAL) == 2 &&
+              read_exactly(fd, head, 4) && head[3] == 3 && read_counted(fd, socks->host, sizeof socks->host) && read_exactly(fd, port, 2);
+  if (good) {
+    socks->host_port = port[0] << 8 | port[1];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)socks->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    good = connect(other, (struct sockaddr *)&address, sizeof address) == 0;
+    good = send(fd, socks->refuse ? "\5\2\0\1\0\0\0\0\0\0" : "\5\0\0\1\0\0\0\0\0\0", 10, MSG_NOSIGNAL) == 10 && good && !socks->refuse;
+  }
+  while (good) {
+    struct pollfd fds[2] = {{fd, POLLIN, 0}, {other, POLLIN, 0}};
+    good = poll(fds, 2, -1) > 0 && (fds[0].revents ? pass_on(fd, other) : pass_on(other, fd));
+  }
+  close(fd);
+  if (other >= 0) close(other);
+  return NULL;
+}
+
+static void socks_proxies_resolve_the_name(void **state) {
+  (void)state;
+  for (int refuse = 0; refuse < 2; refuse++) {
+    struct fixture fixture;
+    begin(&fixture, false);
+    struct socks socks = {.port = http_server_port(fixture.server), .refuse = refuse == 1};
+    socks.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof address;
+    assert_int_equal(bind(socks.listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(socks.listener, 1), 0);
+    assert_int_equal(getsockname(socks.listener, (struct sockaddr *)&address, &length), 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, serve_socks, &socks), 0);
+    snprintf(fixture.proxy_url, sizeof fixture.proxy_url, "socks5h://me:pa%%40ss@127.0.0.1:%d", ntohs(address.sin_port));
+    dbsql_error *error = NULL;
+    dbsql_status status = send_through(&fixture, "https://warehouse.test/", &error);
+    pthread_join(thread, NULL);
+    if (refuse) {
+      assert_int_equal(status, DBSQL_ERROR_REQUEST);
+      assert_string_equal(dbsql_error_sqlstate(error), "08001");
+      assert_in_message(error, "the proxy 127.0.0.1:");
+      assert_not_in_message(error, "pa@ss");
+      error_clear(&error);
+    } else if (status != DBSQL_OK) {
+      fail_msg("%s", dbsql_error_message(error));
+    }
+    assert_string_equal(socks.user, "me");
+    assert_string_equal(socks.password, "pa@ss");
+    assert_string_equal(socks.host, "warehouse.test");
+    assert_int_equal(socks.host_port, 443);
+    close(socks.listener);
+    end(&fixture);
+  }
+}
+
 static void a_proxy_that_is_not_there_is_no_reason_to_go_past_it(void **state) {
   (void)state;
   struct fixture fixture;
@@ -349,15 +443,11 @@ static void a_wrong_server_behind_a_proxy_is_the_servers_fault(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(tunnels_hide_everything_from_the_proxy),
-      cmocka_unit_test(credentials_can_stand_apart),
-      cmocka_unit_test(plain_requests_go_through_too),
-      cmocka_unit_test(loopback_and_listed_hosts_go_past),
-      cmocka_unit_test(the_environment_names_a_proxy),
-      cmocka_unit_test(failures_are_the_proxys),
-      cmocka_unit_test(a_proxy_that_is_not_there_is_no_reason_to_go_past_it),
-      cmocka_unit_test(an_https_proxy_must_be_trusted),
-      cmocka_unit_test(a_wrong_server_behind_a_proxy_is_the_servers_fault),
+      cmocka_unit_test(tunnels_hide_everything_from_the_proxy), cmocka_unit_test(credentials_can_stand_apart),
+      cmocka_unit_test(plain_requests_go_through_too),          cmocka_unit_test(loopback_and_listed_hosts_go_past),
+      cmocka_unit_test(the_environment_names_a_proxy),          cmocka_unit_test(failures_are_the_proxys),
+      cmocka_unit_test(socks_proxies_resolve_the_name),         cmocka_unit_test(a_proxy_that_is_not_there_is_no_reason_to_go_past_it),
+      cmocka_unit_test(an_https_proxy_must_be_trusted),         cmocka_unit_test(a_wrong_server_behind_a_proxy_is_the_servers_fault),
   };
   return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
 }

@@ -2,6 +2,8 @@
 #include "http_test.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -176,6 +178,40 @@ static void the_ca_file_adds_to_the_system_store(void **state) {
   assert_reaches(&settings, http_server_url(ours));
   assert_distrusts(&settings, http_server_url(theirs), "its issuer is unknown");
   unsetenv("SSL_CERT_FILE");
+  http_server_stop(ours);
+  http_server_stop(theirs);
+  certificate_free(other_cert);
+}
+
+/* A directory as OpenSSL wants it: each certificate under the hash of its name. */
+static void a_directory_of_the_environment_counts(void **state) {
+  (void)state;
+  struct certificate *other_cert = issued("server", "IP:127.0.0.1", other_ca);
+  struct http_server *ours = serve(server_cert), *theirs = serve(other_cert);
+  BIO *bio = BIO_new_mem_buf(other_ca->pem, -1);
+  X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+  char directory[200], link[240];
+  snprintf(directory, sizeof directory, "%s.d", other_ca_file);
+  snprintf(link, sizeof link, "%s/%08lx.0", directory, X509_NAME_hash(X509_get_subject_name(certificate)));
+  X509_free(certificate);
+  BIO_free(bio);
+  assert_int_equal(mkdir(directory, 0700), 0);
+  assert_int_equal(symlink(other_ca_file, link), 0);
+  setenv("SSL_CERT_DIR", directory, 1);
+  struct http_settings settings = tls_settings();
+  settings.ignore_environment = false;
+  settings.use_proxy = false;
+  settings.tls_system_store = true;
+  assert_reaches(&settings, http_server_url(ours));
+  assert_reaches(&settings, http_server_url(theirs));
+  settings.tls_system_store = false;
+  assert_distrusts(&settings, http_server_url(theirs), "its issuer is unknown");
+  settings.tls_system_store = true;
+  settings.ignore_environment = true;
+  assert_distrusts(&settings, http_server_url(theirs), "its issuer is unknown");
+  unsetenv("SSL_CERT_DIR");
+  assert_int_equal(unlink(link), 0);
+  assert_int_equal(rmdir(directory), 0);
   http_server_stop(ours);
   http_server_stop(theirs);
   certificate_free(other_cert);
@@ -427,6 +463,7 @@ int main(void) {
       cmocka_unit_test(a_trusted_server_is_reached),
       cmocka_unit_test(what_is_wrong_with_a_certificate_is_said),
       cmocka_unit_test(the_ca_file_adds_to_the_system_store),
+      cmocka_unit_test(a_directory_of_the_environment_counts),
       cmocka_unit_test(bad_files_are_told_at_once),
       cmocka_unit_test(a_client_certificate_is_shown_when_asked),
       cmocka_unit_test(the_least_version_is_kept),

@@ -257,6 +257,6 @@ void http_client_free(struct http_client *client) {
   http_proxy_rules_free(client->proxies);
   answer_free(&client->answer);
   mem_free(client->user_agent);
-  mem_free(client->url);
+  mem_free_secret(client->url);
   mem_free(client);
 }

@@ -242,7 +242,8 @@ static dbsql_status attempt(struct http_client *client, const struct http_reques
         error_set(error, DBSQL_ERROR_REQUEST, "HY000", "%s: the answer of %s is larger than the limit of %llu bytes (max_response_bytes)",
                   request->what, target->shown, (unsigned long long)client->max_response_bytes);
     error_set_host(error, target->host);
-  } else if (status == DBSQL_OK && answer->status >= 300 && (code == CURLE_OK || code == CURLE_WRITE_ERROR || code == CURLE_PARTIAL_FILE)) {
+  } else if (status == DBSQL_OK && answer->status >= 300 && code != CURLE_OUT_OF_MEMORY) {
+    /* The answer is known even where its body broke off. */
     status = answer_error(answer, target, request->url, proxy && !target->tls ? proxy_shown : NULL, request->what, error);
     outcome->may_retry = retry_allows_status(request->retry, answer->status);
     if (answer->retry_after[0]) outcome->retry_after_ms = retry_after_ms(answer->retry_after, clock_unix_us());
@@ -374,7 +375,7 @@ static void append_previous(dbsql_error **error, const dbsql_error *previous, in
 
 static dbsql_status find_target(struct http_client *client, const char *url, dbsql_error **error) {
   if (client->url && url && strcmp(client->url, url) == 0) return DBSQL_OK;
-  mem_free(client->url);
+  mem_free_secret(client->url); /* a signature may be in it */
   client->url = NULL;
   dbsql_status status = http_target_parse(url, &client->target, error);
   if (status != DBSQL_OK) return status;
@@ -404,6 +405,7 @@ dbsql_status http_send(struct http_client *client, const struct http_request *re
       status = fill_response(client, attempts, response, &last);
       break;
     }
+    if (!last) status = error_set(&last, status, NULL, "%s failed without a reason", request->what); /* a provider of credentials */
     if (!last->is_static) last->retry_after_ms = outcome.retry_after_ms;
     int64_t wait_ms = -1;
     bool again = plan_retry(client, call, started_ns, attempts, &outcome, &wait_ms, reason, sizeof reason);
