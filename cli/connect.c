@@ -19,7 +19,7 @@ static char *read_line(int fd) {
   char *line = memory_new(LONGEST_TOKEN + 1);
   size_t size = 0;
   for (;;) {
-    ssize_t got = read(fd, line + size, 1);
+    ssize_t got = signals_wait_readable(fd, -1) ? read(fd, line + size, 1) : -1;
     if (got < 0 && errno == EINTR && !signals_interrupted()) continue;
     if (got < 0 || size == LONGEST_TOKEN) {
       memory_wipe(line, size);

@@ -158,15 +158,9 @@ static char *read_ready_line(struct local *local, const char **reason) {
   int64_t until = now_ms() + START_MS;
   for (;;) {
     int64_t left = until - now_ms();
-    struct pollfd wait = {local->ready, POLLIN, 0};
-    int polled = signals_interrupted() || left <= 0 ? 0 : poll(&wait, 1, (int)left);
-    if (signals_interrupted()) {
-      *reason = "interrupted";
-      return NULL;
-    }
-    if (polled < 0 && errno == EINTR) continue;
-    if (polled <= 0) {
-      *reason = "it was not ready in time";
+    bool readable = signals_wait_readable(local->ready, left > 0 ? (int)left : 0);
+    if (!readable) {
+      *reason = signals_interrupted() ? "interrupted" : "it was not ready in time";
       return NULL;
     }
     ssize_t got = read(local->ready, line + size, 1);

@@ -200,7 +200,7 @@ static int run_source(struct shell *shell, int fd, struct source *source) {
   int worst = EXIT_OK;
   bool stopped = false;
   while (!stopped) {
-    ssize_t got = read(fd, chunk, 64 * 1024);
+    ssize_t got = signals_wait_readable(fd, -1) ? read(fd, chunk, 64 * 1024) : -1;
     if (got < 0 && errno == EINTR && !signals_interrupted()) continue;
     if (got < 0) {
       worst = signals_interrupted() ? 128 + signals_pending() : EXIT_USAGE;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -84,6 +85,16 @@ bool signals_drain(void) {
   bool changed = screen_changed != 0;
   screen_changed = 0;
   return changed;
+}
+
+bool signals_wait_readable(int fd, int timeout_ms) {
+  for (;;) {
+    struct pollfd wait[] = {{fd, POLLIN, 0}, {wake_pipe[0], POLLIN, 0}};
+    int ready = signals_interrupted() ? 0 : poll(wait, 2, timeout_ms);
+    if (signals_interrupted() || ready == 0) return false;
+    if (ready < 0 ? errno != EINTR : wait[0].revents != 0) return true; /* also where poll() fails: read() will tell why */
+    if (ready > 0) signals_drain();
+  }
 }
 
 int signals_pending(void) {

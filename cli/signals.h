@@ -21,6 +21,8 @@ int signals_fd(void);
 void signals_watch_terminal(void);
 /* Empties signals_fd(). True if the program was continued or the window changed: what is on the screen must be shown again. */
 bool signals_drain(void);
+/* Waits until there is something to read, at most so long (-1: for ever). False if a signal came, or at the end of the time. */
+bool signals_wait_readable(int fd, int timeout_ms);
 /* Forgets an interrupt and resets the cancel handle; a request to end (SIGTERM, SIGHUP) stays. No call may be running. */
 void signals_clear(void);
 
