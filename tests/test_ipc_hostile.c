@@ -515,6 +515,19 @@ static void work_does_not_explode(void **state) {
   flatbuf_put_offsets(&hand.message.flatbuf, children, 0);
   for (size_t i = 0; i < 60000; i++) flatbuf_point(&hand.message.flatbuf, vector + 4 * i, shared);
   hand_refused(&hand, "share too many bytes");
+
+  /* The same with one pair of metadata. */
+  memset(&hand, 0, sizeof hand);
+  ipc_write_message_begin(&hand.message, &hand.out, IPC_HEADER_SCHEMA);
+  struct flatbuf_slot schema[] = {{.width = 2}, {.width = 4}, {.width = 4}}, pair[] = {{.width = 4}, {.width = 4}};
+  flatbuf_point(&hand.message.flatbuf, hand.message.header_slot, flatbuf_put_table(&hand.message.flatbuf, schema, 3));
+  flatbuf_put_offsets(&hand.message.flatbuf, schema[1].at, 0);
+  vector = flatbuf_put_offsets(&hand.message.flatbuf, schema[2].at, 60000);
+  shared = flatbuf_put_table(&hand.message.flatbuf, pair, 2);
+  flatbuf_put_string(&hand.message.flatbuf, pair[0].at, slice_text("key"));
+  flatbuf_put_string(&hand.message.flatbuf, pair[1].at, slice_text(name));
+  for (size_t i = 0; i < 60000; i++) flatbuf_point(&hand.message.flatbuf, vector + 4 * i, shared);
+  hand_refused(&hand, "share too many bytes");
   free(name);
 }
 
