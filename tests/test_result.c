@@ -248,6 +248,16 @@ static void rows_that_come_twice_are_dropped(void **state) {
   run(pages, COUNT(pages), DBSQL_OK, 9, NULL, NULL);
 }
 
+/* A server that ignores the offset would otherwise end the result early, or never. */
+static void a_server_that_only_repeats_rows_is_an_error(void **state) {
+  (void)state;
+  static const struct script_page ended[] = {{.batches = {4}, .more = true}, {.start = 0, .first = 0, .batches = {3}}};
+  run(ended, COUNT(ended), DBSQL_ERROR_DRIVER, 4, "row 4 was to come next, but the server only repeats rows before it", NULL);
+  static struct script_page endless[12];
+  for (size_t i = 0; i < COUNT(endless); i++) endless[i] = (struct script_page){.batches = {4}, .more = true};
+  run(endless, COUNT(endless), DBSQL_ERROR_DRIVER, 4, "only repeats rows", NULL);
+}
+
 static void an_error_between_pages_is_reported(void **state) {
   (void)state;
   static const struct script_page pages[] = {{.batches = {4}, .more = true}, {.fails = DBSQL_ERROR_EXECUTION}};
@@ -509,6 +519,7 @@ int main(void) {
       cmocka_unit_test(padding_rows_are_cut),
       cmocka_unit_test(missing_rows_are_an_error),
       cmocka_unit_test(rows_that_come_twice_are_dropped),
+      cmocka_unit_test(a_server_that_only_repeats_rows_is_an_error),
       cmocka_unit_test(an_error_between_pages_is_reported),
       cmocka_unit_test(a_timeout_can_be_followed_by_more_rows),
       cmocka_unit_test(endless_empty_pages_end),

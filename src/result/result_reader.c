@@ -5,7 +5,7 @@
 #include "result/columnar.h"
 
 /* A server may send pages without rows while it computes; one that does nothing else is broken. */
-enum { max_empty_pages = 1000, first_empty_wait_ms = 5, longest_empty_wait_ms = 500 };
+enum { max_empty_pages = 1000, first_empty_wait_ms = 5, longest_empty_wait_ms = 500, max_repeated_pages = 10 };
 
 void result_reader_init(struct result_reader *reader, struct page_source source, struct result_schema *schema, size_t max_decoded_bytes,
                         struct page *first) {
@@ -46,7 +46,19 @@ static dbsql_status enter_page(struct result_reader *reader, dbsql_error **error
                      (long long)start);
   }
   reader->position = start;
+  reader->page_first = reader->next_row;
   return DBSQL_OK;
+}
+
+/* The open page is through. A server that goes on sending rows that it was not asked for does not obey offsets: what it leaves out would
+ * never be seen. */
+static dbsql_status leave_page(struct result_reader *reader, dbsql_error **error) {
+  bool repeated = reader->page_first == reader->next_row && reader->page.row_count > 0;
+  close_page(reader);
+  reader->repeated_pages = repeated ? reader->repeated_pages + 1 : 0;
+  if (!repeated || (!reader->source_is_done && reader->repeated_pages < max_repeated_pages)) return DBSQL_OK;
+  return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "rows are missing: row %lld was to come next, but the server only repeats rows before it",
+                   (long long)reader->next_row);
 }
 
 /* Gets the next page that has rows. Leaves page_is_open false at the end of the result. */
@@ -156,7 +168,8 @@ static dbsql_status read_next(struct result_reader *reader, const struct call *c
     dbsql_status status = next_of_page(reader, out, error);
     if (status != DBSQL_OK) return status;
     if (!out->release) {
-      close_page(reader);
+      status = leave_page(reader, error);
+      if (status != DBSQL_OK) return status;
       continue;
     }
     /* Rows that were there before are dropped (an answer that begins before what was asked for). */

@@ -27,6 +27,8 @@ struct result_reader {
   int64_t batch_rows; /* rows of it so far, for messages */
   int64_t position;   /* the row, counted from the result's first, that comes next out of the page */
   int64_t next_row;   /* the row that the caller gets next */
+  int64_t page_first; /* next_row when the open page was entered */
+  int repeated_pages; /* in a row, without a single new row */
   bool source_is_done;
   dbsql_status failed; /* once an error has been reported, nothing more comes */
 };
