@@ -449,6 +449,39 @@ static void types_are_checked(void **state) {
 #undef P
 }
 
+/* Where these bytes lie. */
+static uint8_t *find_bytes(struct buf *out, const void *bytes, size_t size) {
+  for (size_t i = 0; i + size <= out->size; i++)
+    if (memcmp(out->data + i, bytes, size) == 0) return out->data + i;
+  fail_msg("the bytes are not there");
+  return NULL;
+}
+
+static void members_of_unions_and_zones_are_checked(void **state) {
+  (void)state;
+  struct buf out = BUF_INIT;
+  static const uint8_t ids[] = {2, 0, 0, 0, 3, 0, 0, 0, 125, 0, 0, 0};
+  write_stream("+s(+ud:3,125(c;c))", 3, false, &out);
+  uint8_t *at = find_bytes(&out, ids, sizeof ids);
+  at[0] = 1;
+  assert_refused(buf_slice(&out), "Union: a number of type ids of 1");
+  at[0] = 2;
+  at[8] = 128;
+  assert_refused(buf_slice(&out), "Union: type id 128");
+  at[8] = 3;
+  assert_refused(buf_slice(&out), "Union: the type ids do not fit");
+  memset(at + 8, 0xFF, 4);
+  assert_refused(buf_slice(&out), "Union: type id -1");
+  buf_reset(&out);
+  write_stream("+s(tsu:Etc/Some_Zone)", 3, false, &out);
+  at = find_bytes(&out, "Some_Zone", 9);
+  at[3] = 0;
+  assert_refused(buf_slice(&out), "time zone is not text");
+  at[3] = 0xFF;
+  assert_refused(buf_slice(&out), "time zone is not text");
+  buf_free(&out);
+}
+
 static void names_are_texts(void **state) {
   (void)state;
   struct buf out = BUF_INIT;
@@ -577,6 +610,7 @@ int main(void) {
       cmocka_unit_test(counts_and_buffers_are_checked),
       cmocka_unit_test(nested_values_are_checked),
       cmocka_unit_test(types_are_checked),
+      cmocka_unit_test(members_of_unions_and_zones_are_checked),
       cmocka_unit_test(names_are_texts),
       cmocka_unit_test(work_does_not_explode),
       cmocka_unit_test(framing_is_checked),
