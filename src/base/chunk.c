@@ -4,17 +4,19 @@
 
 #include "base/mem.h"
 
-struct chunk *chunk_new(size_t capacity) {
+struct chunk *chunk_adopt(uint8_t *data, size_t capacity) {
   struct chunk *chunk = mem_alloc_zero(1, sizeof *chunk);
-  uint8_t *data = mem_alloc_aligned(capacity);
-  if (!chunk || !data) {
-    mem_free(chunk);
-    mem_free_aligned(data);
-    return NULL;
-  }
+  if (!chunk) return NULL;
   atomic_init(&chunk->refs, 1);
   chunk->data = data;
   chunk->capacity = capacity;
+  return chunk;
+}
+
+struct chunk *chunk_new(size_t capacity) {
+  uint8_t *data = mem_alloc_aligned(capacity);
+  struct chunk *chunk = data ? chunk_adopt(data, capacity) : NULL;
+  if (!chunk) mem_free_aligned(data);
   return chunk;
 }
 
