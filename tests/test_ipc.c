@@ -525,9 +525,34 @@ static void writer_refuses_what_it_cannot_write(void **state) {
   assert_int_equal(ipc_write_batch(&schema, &batch, &out, &error), DBSQL_OK);
   batch.release(&batch);
   schema.release(&schema);
-  static const char *const bad[] = {
-      "i",        "+s(vu)",           "+s(+r(i;u))",        "+s(d:39,0)",     "+s(d:0,0)", "+s(w:0)", "+s(+l)", "+s(+m(i))",
-      "+s(i(i))", "+s(+us:0,0(i;i))", "+s(+us:0,128(i;i))", "+s(+us:0(i;i))", "+s(tsx:)",  "+s(tiX)", "+s(x)",  "+s(ii)"};
+  static const char *const bad[] = {"i",
+                                    "+s(vu)",
+                                    "+s(+r(i;u))",
+                                    "+s(d:39,0)",
+                                    "+s(d:0,0)",
+                                    "+s(w:0)",
+                                    "+s(+l)",
+                                    "+s(+m(i))",
+                                    "+s(i(i))",
+                                    "+s(+us:0,0(i;i))",
+                                    "+s(+us:0,128(i;i))",
+                                    "+s(+us:0(i;i))",
+                                    "+s(tdDx)",
+                                    "+s(tdx)",
+                                    "+s(ttsx)",
+                                    "+s(ttx)",
+                                    "+s(tDsx)",
+                                    "+s(tDx)",
+                                    "+s(tiMx)",
+                                    "+s(w:)",
+                                    "+s(w:4294967297)",
+                                    "+s(w:4x)",
+                                    "+s(+w:(i))",
+                                    "+s(+lx(i))",
+                                    "+s(tsx:)",
+                                    "+s(tiX)",
+                                    "+s(x)",
+                                    "+s(ii)"};
   size_t size = out.size;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     test_schema(bad[i], &schema);

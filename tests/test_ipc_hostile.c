@@ -538,6 +538,10 @@ static void work_does_not_explode(void **state) {
     }
   }
 
+  /* A list of columns that would need 5 MB before the first is looked at. */
+  flatbuf_put_offsets(&hand.message.flatbuf, hand_begin(&hand, 0), 65535);
+  hand_refused(&hand, "Arrow schema: more than 65535 fields");
+
   /* Many fields that share one large name. */
   char *name = malloc(300001);
   memset(name, 'n', 300000);
@@ -586,6 +590,17 @@ static void framing_is_checked(void **state) {
   assert_refused(slice_of("<html>", 6), "no Arrow message begins at byte 0");
 }
 
+static void a_schema_has_no_body(void **state) {
+  (void)state;
+  struct hand hand;
+  flatbuf_put_offsets(&hand.message.flatbuf, hand_begin(&hand, 0), 0);
+  flatbuf_store(&hand.message.flatbuf, hand.message.body_length, 8, 8);
+  ipc_write_message_end(&hand.message);
+  buf_append(&hand.out, "12345678", 8);
+  assert_refused(buf_slice(&hand.out), "must not have a body");
+  buf_free(&hand.out);
+}
+
 static void view_buffers_are_refused(void **state) {
   (void)state;
   struct hand hand;
@@ -616,6 +631,7 @@ int main(void) {
       cmocka_unit_test(framing_is_checked),
       cmocka_unit_test(offsets_of_nothing_do_not_matter),
       cmocka_unit_test(compression_is_checked),
+      cmocka_unit_test(a_schema_has_no_body),
       cmocka_unit_test(view_buffers_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
