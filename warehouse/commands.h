@@ -1,0 +1,17 @@
+/* Statements that the warehouse answers itself: SET, USE, SHOW, DESCRIBE, transactions. */
+#ifndef DBSQL_WAREHOUSE_COMMANDS_H
+#define DBSQL_WAREHOUSE_COMMANDS_H
+
+#include "sql.h"
+#include "warehouse.h"
+
+/* The answer of a statement that has none: one column `Result`, no rows. */
+bool command_empty_result(struct result *result, const struct result_shape *shape, struct failure *failure);
+/* Any kind behind SQL_PLAIN. */
+bool command_run(struct session *session, const struct sql_statement *statement, const struct result_shape *shape, struct result *result,
+                 struct failure *failure);
+/* To be called before and after any other statement: transactions begin by themselves, and fail as a whole. */
+bool command_before(struct session *session, struct failure *failure);
+void command_after(struct session *session, bool good);
+
+#endif

@@ -1,0 +1,243 @@
+/* Running a statement: the worker's side of ExecuteStatement. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "commands.h"
+#include "memory.h"
+#include "page.h"
+#include "parameters.h"
+#include "sql.h"
+#include "thrift/tcli.h"
+#include "warehouse.h"
+
+static bool is_stopped(void *user) {
+  const struct operation *operation = user;
+  return operation->cancelled || operation->timed_out;
+}
+
+/* ---- Parameters --------------------------------------------------------------------------------------------------------------------- */
+
+/* Every marker becomes an expression of casts, and the texts in it are bound in the order of their places. */
+struct binding {
+  struct buf text;
+  const char **values;
+  size_t count;
+};
+
+static void append_value(struct binding *binding, const char *value, const char *type) {
+  binding->values = wh_grow(binding->values, binding->count + 1, sizeof *binding->values);
+  binding->values[binding->count++] = value;
+  buf_printf(&binding->text, "CAST($%zu AS %s)", binding->count, type);
+}
+
+static bool append_parameter(struct binding *binding, const struct parameter *parameter, int depth, struct failure *failure) {
+  if (!parameter->parts) {
+    char *type = NULL;
+    if (!sql_type(parameter->type ? parameter->type : "STRING", &type, failure)) return false;
+    append_value(binding, parameter->value, type);
+    free(type);
+    return true;
+  }
+  if (depth > 32) return failure_set(failure, "INVALID_PARAMETER_VALUE", "22023", "A parameter is nested too deeply.");
+  const char *type = parameter->type ? parameter->type : "";
+  bool map = text_has_prefix_nocase(type, "MAP"), structure = text_has_prefix_nocase(type, "STRUCT");
+  if (!map && !structure && !text_has_prefix_nocase(type, "ARRAY"))
+    return failure_set(failure, "INVALID_PARAMETER_VALUE", "22023", "A parameter of the type %s cannot have arguments.", type);
+  if (structure || (map && parameter->part_count % 2))
+    return failure_set(failure, "UNSUPPORTED_FEATURE", "0A000", "Parameters of the type %s are not supported by this warehouse.", type);
+  buf_append_text(&binding->text, map ? "MAP([" : "[");
+  size_t step = map ? 2 : 1;
+  for (size_t turn = 0; turn < step; turn++) {
+    for (size_t i = turn; i < parameter->part_count; i += step) {
+      if (i > turn) buf_append_text(&binding->text, ", ");
+      if (!append_parameter(binding, &parameter->parts[i], depth + 1, failure)) return false;
+    }
+    buf_append_text(&binding->text, turn + 1 < step ? "], [" : "]");
+  }
+  if (map) buf_append_text(&binding->text, ")");
+  return true;
+}
+
+static const struct parameter *find_parameter(const struct operation_request *request, const char *name, size_t *positional) {
+  size_t place = 0;
+  for (size_t i = 0; i < request->parameter_count; i++) {
+    const struct parameter *parameter = &request->parameters[i];
+    if (name ? parameter->name && text_equal_nocase(parameter->name, name) : !parameter->name && place++ == *positional) {
+      if (!name) ++*positional;
+      return parameter;
+    }
+  }
+  return NULL;
+}
+
+/* Replaces the markers of the statement by what is bound. */
+static bool bind(const struct operation_request *request, const struct sql_statement *statement, struct binding *binding,
+                 struct failure *failure) {
+  size_t positional = 0, marker = 0;
+  for (const char *at = statement->text; *at; at++) {
+    if (*at != SQL_MARKER) {
+      buf_append_byte(&binding->text, (uint8_t)*at);
+      continue;
+    }
+    const char *name = statement->markers[marker++];
+    const struct parameter *parameter = find_parameter(request, name, &positional);
+    if (!parameter) {
+      if (name)
+        return failure_set(
+            failure, "UNBOUND_SQL_PARAMETER", "42P02",
+            "Found the unbound parameter: %s. Please, fix `args` and provide a mapping of the parameter to either a SQL literal "
+            "or collection constructor functions such as `map()`, `array()`, `struct()`.",
+            name);
+      return failure_set(
+          failure, "UNBOUND_SQL_PARAMETER", "42P02",
+          "Found the unbound parameter: number %zu in order. Please, fix `args` and provide a mapping of the parameter to either "
+          "a SQL literal or collection constructor functions such as `map()`, `array()`, `struct()`.",
+          positional + 1);
+    }
+    if (!append_parameter(binding, parameter, 0, failure)) return false;
+  }
+  wh_check(&binding->text);
+  return true;
+}
+
+/* ---- The engine's answer --------------------------------------------------------------------------------------------------------------
+ */
+
+/* The number in the first row of a result that has one column of it. */
+static bool count_of(const struct result *result, int64_t *count) {
+  if (result->rows == 0 || result->column_count != 1 || strcmp(result->schema.children[0]->format, "l") != 0) return false;
+  const struct ArrowArray *array = result->batches[0].children[0];
+  memcpy(count, (const int64_t *)array->buffers[1] + array->offset, sizeof *count);
+  return true;
+}
+
+/* What a MERGE did with each row: the engine tells, when it is asked to return that. */
+static void count_merge(const struct result *result, int64_t counts[3]) {
+  for (int64_t b = 0; b < result->batch_count; b++) {
+    const struct ArrowArray *array = result->batches[b].children[0];
+    const int32_t *offsets = (const int32_t *)array->buffers[1] + array->offset;
+    for (int64_t row = 0; row < array->length; row++) {
+      char first = ((const char *)array->buffers[2])[offsets[row]];
+      counts[first == 'U' ? 0 : first == 'D' ? 1 : 2]++;
+    }
+  }
+}
+
+static bool change_result(struct operation *operation, const struct sql_statement *statement, struct failure *failure) {
+  static const char *const insert_columns[] = {"num_affected_rows", "l", "", "num_inserted_rows", "l", "", NULL};
+  static const char *const change_columns[] = {"num_affected_rows", "l", "", NULL};
+  static const char *const merge_columns[] = {
+      "num_affected_rows", "l", "", "num_updated_rows", "l", "", "num_deleted_rows", "l", "", "num_inserted_rows", "l", "", NULL};
+  int64_t count = 0, counts[3] = {0, 0, 0};
+  bool merge = statement->verb == SQL_MERGE;
+  if (merge) {
+    count_merge(&operation->result, counts);
+    count = counts[0] + counts[1] + counts[2];
+  } else if (!count_of(&operation->result, &count)) {
+    return failure_set(failure, "INTERNAL_ERROR", "XX000", "The engine did not tell how many rows were changed.");
+  }
+  result_free(&operation->result);
+  operation->has_result = false;
+  bool insert = statement->verb == SQL_INSERT;
+  struct table *table = table_new(merge ? merge_columns : insert ? insert_columns : change_columns);
+  table_int(table, count);
+  if (insert) table_int(table, count);
+  for (int i = 0; merge && i < 3; i++) table_int(table, counts[i]);
+  table_row(table);
+  operation->modified_rows = count;
+  operation->has_result = table_finish(table, &operation->result, &operation->request.shape, failure);
+  return operation->has_result;
+}
+
+/* NULL literals come as integers: where a column holds nothing else, the engine is asked again for the type. */
+static bool find_voids(struct operation *operation, const char *sql, struct failure *failure) {
+  struct session *session = operation->session;
+  struct engine_error error = {0};
+  struct ArrowArrayStream stream = {0};
+  struct result types = {0};
+  struct result_shape plain = {0};
+  struct result_limits limits = {.bytes = session->warehouse->limits.result_bytes};
+  struct failure ignored = {0};
+  char *describe = wh_print("DESCRIBE %s", sql);
+  bool told = engine_execute(session->connection, describe, NULL, NULL, &stream, &error);
+  free(describe);
+  engine_error_clear(&error);
+  if (!told || !stream.release) return true; /* not every statement can be described: then they stay integers */
+  told = result_read(&types, session->connection, &stream, &plain, session->zone, &limits, sql, &ignored);
+  engine_finish(session->connection);
+  failure_clear(&ignored);
+  if (!told) return true;
+  bool good = true;
+  for (int64_t b = 0; good && b < types.batch_count; b++) {
+    const struct ArrowArray *array = types.batches[b].children[1];
+    const int32_t *offsets = (const int32_t *)array->buffers[1] + array->offset;
+    for (int64_t row = 0; good && row < array->length; row++) {
+      struct slice type = slice_of((const char *)array->buffers[2] + offsets[row], (size_t)(offsets[row + 1] - offsets[row]));
+      if (slice_equal(type, slice_text("\"NULL\""))) good = result_make_void(&operation->result, types.starts[b] + row, failure);
+    }
+  }
+  result_free(&types);
+  return good;
+}
+
+static bool run_on_engine(struct operation *operation, const struct sql_statement *statement, struct failure *failure) {
+  struct session *session = operation->session;
+  const struct operation_request *request = &operation->request;
+  struct engine_error error = {0};
+  struct ArrowArrayStream stream = {0};
+  struct ArrowArray array = {0};
+  struct ArrowSchema schema = {0};
+  struct binding binding = {BUF_INIT, NULL, 0};
+  bool good = bind(request, statement, &binding, failure);
+  if (good && binding.count) good = parameters_bind(binding.values, binding.count, &array, &schema, failure);
+  const char *sql = good ? buf_text(&binding.text) : NULL;
+  if (good && !engine_execute(session->connection, sql, binding.count ? &array : NULL, binding.count ? &schema : NULL, &stream, &error)) {
+    good = failure_from_engine(failure, &error, request->sql);
+    engine_error_clear(&error);
+  }
+  if (good && stream.release) {
+    bool rows = statement->kind == SQL_ROWS || statement->returning;
+    struct result_shape inner = {.arrow = false}; /* of a count, which is read here */
+    struct result_limits limits = {rows ? request->row_limit : 0, session->warehouse->limits.result_bytes, is_stopped, operation};
+    good = result_read(&operation->result, session->connection, &stream, rows ? &request->shape : &inner, session->zone, &limits,
+                       request->sql, failure);
+    operation->has_result = good;
+    engine_finish(session->connection);
+    if (good && rows && !binding.count && result_has_empty_integers(&operation->result)) good = find_voids(operation, sql, failure);
+    if (good && statement->kind == SQL_CHANGE && !statement->returning) good = change_result(operation, statement, failure);
+  } else {
+    engine_finish(session->connection);
+  }
+  if (good && statement->kind == SQL_CHANGE && statement->returning) operation->modified_rows = operation->result.rows;
+  if (good && statement->kind == SQL_PLAIN) {
+    if (operation->has_result) result_free(&operation->result);
+    operation->has_result = good = command_empty_result(&operation->result, &request->shape, failure);
+  }
+  buf_free(&binding.text);
+  free(binding.values);
+  return good;
+}
+
+bool execute_operation(struct operation *operation, struct failure *failure) {
+  struct session *session = operation->session;
+  struct sql_statement statement = {0};
+  bool good = sql_translate(operation->request.sql, &statement, failure);
+  bool managed = false; /* part of a transaction, if there is one */
+  if (good && statement.kind >= SQL_BEGIN) {
+    good = command_run(session, &statement, &operation->request.shape, &operation->result, failure);
+    operation->has_result = good;
+  } else if (good) {
+    managed = true;
+    good = command_before(session, failure);
+    if (good && statement.kind <= SQL_PLAIN) {
+      good = run_on_engine(operation, &statement, failure);
+    } else if (good) {
+      good = operation->has_result = command_run(session, &statement, &operation->request.shape, &operation->result, failure);
+    }
+  }
+  if (good) good = page_prepare(&operation->result, failure);
+  if (managed || !good) command_after(session, good);
+  sql_statement_free(&statement);
+  return good;
+}

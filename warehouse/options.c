@@ -1,0 +1,163 @@
+#include "options.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "memory.h"
+
+const char options_help[] =
+    "Usage: dbsql-warehouse [OPTION]...\n"
+    "A local warehouse that speaks the wire of Databricks SQL, over an embedded SQL engine.\n"
+    "\n"
+    "When it is ready it prints one line, from which any client can be connected:\n"
+    "  dbsql-warehouse ready: http://token:TOKEN@127.0.0.1:PORT/sql/1.0/warehouses/local\n"
+    "It ends, with everything it runs, on SIGINT and SIGTERM.\n"
+    "\n"
+    "Listening:\n"
+    "      --host ADDRESS          IP address to listen at (default 127.0.0.1)\n"
+    "      --port PORT             default 8123; 0 takes any that is free\n"
+    "      --listen-anywhere       allow an address that other machines can reach (needs --tls and a token)\n"
+    "      --tls                   HTTPS, with a certificate made for this run unless one is given\n"
+    "      --tls-cert FILE         certificate, PEM\n"
+    "      --tls-key FILE          its key, PEM\n"
+    "      --tls-ca-out FILE       write the certificate that clients are to trust there\n"
+    "Access:\n"
+    "      --token TOKEN           personal access token that clients must send (default: one made for this run)\n"
+    "      --no-token              let everybody in that can connect\n"
+    "      --access-log FILE       one line a request; - is standard error\n"
+    "Engine:\n"
+    "      --engine PATH           ADBC driver (default: DBSQL_ENGINE, else libduckdb.so of the system or of .deps/)\n"
+    "      --database FILE         database file (default: in memory, gone at the end)\n"
+    "Behaviour:\n"
+    "      --mode MODE             databricks (default), or hive: a plain HiveServer2, also at /cliservice\n"
+    "      --sync-wait-ms N        how long an execute waits before it answers that the statement runs (default 5000)\n"
+    "      --poll-wait-ms N        how long a status call waits for an end (default 1000)\n"
+    "      --idle-session-s N      close sessions not used for so long (default 0: never)\n"
+    "      --max-request-mb N      largest request (default 256)\n"
+    "      --max-result-mb N       largest result, in memory (default 4096)\n"
+    "      --max-sessions N        default 1000\n"
+    "      --max-operations N      open statements of a session (default 1000)\n"
+    "      --max-connections N     default 1000\n"
+    "      --control               serve /control/faults and /control/stats, to this machine only\n"
+    "      --control-token TOKEN   the same, to whoever sends this token\n"
+    "      --exit-with-parent      end when the process that started this one does\n"
+    "      --parent-pid PID        end when that process does\n"
+    "Other:\n"
+    "      --help, --version\n";
+
+enum kind { TEXT, FLAG, NUMBER };
+
+static bool is_loopback(const char *host) {
+  struct in_addr in;
+  struct in6_addr in6;
+  if (inet_pton(AF_INET, host, &in) == 1) return ntohl(in.s_addr) >> 24 == 127;
+  return inet_pton(AF_INET6, host, &in6) == 1 && IN6_IS_ADDR_LOOPBACK(&in6);
+}
+
+static enum options_outcome check(const struct options *options, const char *mode, char **message) {
+  if (strcmp(mode, "databricks") != 0 && strcmp(mode, "hive") != 0) {
+    *message = wh_print("--mode is databricks or hive, not '%s'", mode);
+  } else if (!options->tls_certificate != !options->tls_key) {
+    *message = wh_copy("--tls-cert and --tls-key go together");
+  } else if (options->tls_ca_out && !options->tls) {
+    *message = wh_copy("--tls-ca-out needs --tls");
+  } else if (options->token && (!*options->token || strpbrk(options->token, " \t\r\n@/:?#%"))) {
+    *message = wh_copy("--token must not be empty, and must not hold spaces or any of @ / : ? # %");
+  } else if (options->token && options->no_token) {
+    *message = wh_copy("--token and --no-token contradict each other");
+  } else if (!is_loopback(options->host) && (!options->listen_anywhere || !options->tls || options->no_token)) {
+    *message = wh_print("'%s' can be reached from other machines: that needs --listen-anywhere, --tls and a token", options->host);
+  } else {
+    return OPTIONS_RUN;
+  }
+  return OPTIONS_BAD;
+}
+
+enum options_outcome options_read(struct options *options, int count, char **arguments, char **message) {
+  const char *mode = "databricks";
+  int64_t port = 8123;
+  *options = (struct options){.host = "127.0.0.1",
+                              .max_request_mb = 256,
+                              .max_result_mb = 4096,
+                              .max_sessions = 1000,
+                              .max_operations = 1000,
+                              .max_connections = 1000,
+                              .sync_wait_ms = 5000,
+                              .poll_wait_ms = 1000};
+  const struct {
+    const char *name;
+    enum kind kind;
+    void *value;
+    int64_t low, high;
+  } known[] = {
+      {"--host", TEXT, &options->host, 0, 0},
+      {"--port", NUMBER, &port, 0, 65535},
+      {"--token", TEXT, &options->token, 0, 0},
+      {"--no-token", FLAG, &options->no_token, 0, 0},
+      {"--engine", TEXT, &options->engine, 0, 0},
+      {"--database", TEXT, &options->database, 0, 0},
+      {"--mode", TEXT, &mode, 0, 0},
+      {"--tls", FLAG, &options->tls, 0, 0},
+      {"--tls-cert", TEXT, &options->tls_certificate, 0, 0},
+      {"--tls-key", TEXT, &options->tls_key, 0, 0},
+      {"--tls-ca-out", TEXT, &options->tls_ca_out, 0, 0},
+      {"--listen-anywhere", FLAG, &options->listen_anywhere, 0, 0},
+      {"--access-log", TEXT, &options->access_log, 0, 0},
+      {"--control", FLAG, &options->control, 0, 0},
+      {"--control-token", TEXT, &options->control_token, 0, 0},
+      {"--exit-with-parent", FLAG, &options->exit_with_parent, 0, 0},
+      {"--parent-pid", NUMBER, &options->parent_pid, 1, INT32_MAX},
+      {"--sync-wait-ms", NUMBER, &options->sync_wait_ms, 0, 3600000},
+      {"--poll-wait-ms", NUMBER, &options->poll_wait_ms, 0, 600000},
+      {"--idle-session-s", NUMBER, &options->idle_session_s, 0, 31536000},
+      {"--max-request-mb", NUMBER, &options->max_request_mb, 1, 2047},
+      {"--max-result-mb", NUMBER, &options->max_result_mb, 1, INT64_C(1) << 24},
+      {"--max-sessions", NUMBER, &options->max_sessions, 1, 1000000},
+      {"--max-operations", NUMBER, &options->max_operations, 1, 1000000},
+      {"--max-connections", NUMBER, &options->max_connections, 1, 100000},
+  };
+  *message = NULL;
+  for (int i = 1; i < count; i++) {
+    const char *argument = arguments[i];
+    if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) return OPTIONS_HELP;
+    if (strcmp(argument, "--version") == 0) return OPTIONS_VERSION;
+    size_t length = strcspn(argument, "=");
+    size_t o = 0, all = sizeof known / sizeof *known;
+    while (o < all && (strlen(known[o].name) != length || strncmp(known[o].name, argument, length) != 0)) o++;
+    if (o == all) {
+      *message = wh_print("there is no option '%.*s'", (int)length, argument);
+      return OPTIONS_BAD;
+    }
+    const char *value = argument[length] ? argument + length + 1 : NULL;
+    if (known[o].kind == FLAG) {
+      if (value) {
+        *message = wh_print("%s takes no value", known[o].name);
+        return OPTIONS_BAD;
+      }
+      *(bool *)known[o].value = true;
+      continue;
+    }
+    if (!value && i + 1 < count) value = arguments[++i];
+    if (!value) {
+      *message = wh_print("%s needs a value", known[o].name);
+      return OPTIONS_BAD;
+    }
+    if (known[o].kind == TEXT) {
+      *(const char **)known[o].value = value;
+      continue;
+    }
+    int64_t number = 0;
+    if (!text_parse_int64(value, strlen(value), &number) || number < known[o].low || number > known[o].high) {
+      *message = wh_print("%s must be a whole number from %lld to %lld, not '%s'", known[o].name, (long long)known[o].low,
+                          (long long)known[o].high, value);
+      return OPTIONS_BAD;
+    }
+    *(int64_t *)known[o].value = number;
+  }
+  if (options->tls_certificate) options->tls = true;
+  if (options->control_token) options->control = true;
+  options->port = (uint16_t)port;
+  options->hive = strcmp(mode, "hive") == 0;
+  return check(options, mode, message);
+}

@@ -1,0 +1,84 @@
+/*
+ * The result of an operation, whole and in memory until the operation is closed: so pages can be read again, and the row counts are
+ * known before the first page leaves. How it is written to the wire is in page.h.
+ */
+#ifndef DBSQL_WAREHOUSE_RESULT_H
+#define DBSQL_WAREHOUSE_RESULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <dbsql/arrow.h>
+
+#include "base/buf.h"
+#include "failure.h"
+
+struct ipc_schema;
+
+/* What the client can read (ExecuteStatement). */
+struct result_shape {
+  bool arrow; /* otherwise columns */
+  bool lz4;
+  bool timestamp_native, decimal_native, complex_native, interval_native, null_native;
+};
+
+struct result_column {
+  char *name;
+  char *comment;
+  int32_t type; /* enum TTypeId */
+  int32_t precision, scale;
+};
+
+struct result {
+  struct result_shape shape;
+  int64_t column_count;
+  struct result_column *columns;
+  /* What is delivered: a struct of the columns. */
+  struct ArrowSchema schema;
+  /* The columns are told, but the Arrow schema has none of them: how a real server answers DDL. */
+  bool bare_arrow_schema;
+  int64_t batch_count;
+  struct ArrowArray *batches; /* none is empty */
+  int64_t *starts;            /* row number of each batch's first row */
+  int64_t rows;
+  size_t bytes;
+  /* Made by page_prepare(). */
+  struct ipc_schema *ipc;
+  struct buf arrow_schema;
+};
+
+/* What bounds the reading of a result. */
+struct result_limits {
+  int64_t rows; /* 0: no limit; more are left out */
+  size_t bytes; /* more are an error */
+  bool (*stopped)(void *user);
+  void *user;
+};
+
+/* Reads the stream to its end and releases it. On failure there is nothing to free. */
+bool result_read(struct result *result, struct engine_connection *connection, struct ArrowArrayStream *stream,
+                 const struct result_shape *shape, const char *zone, const struct result_limits *limits, const char *sql,
+                 struct failure *failure);
+/* True if a column is of integers and holds no value: the engine gives NULL literals that type. */
+bool result_has_empty_integers(const struct result *result);
+/* Turns such a column into one of type VOID. */
+bool result_make_void(struct result *result, int64_t column, struct failure *failure);
+void result_free(struct result *result);
+/* The batch that holds that row. */
+int64_t result_batch_of(const struct result *result, int64_t row);
+
+/* ---- Results that the warehouse makes itself ---------------------------------------------------------------------------------- */
+
+struct table;
+/* `columns` are name, format ("u", "i", "s", "l", "c"), comment, ..., NULL. */
+struct table *table_new(const char *const *columns);
+void table_text(struct table *table, const char *text); /* NULL is null */
+void table_slice(struct table *table, struct slice text);
+void table_int(struct table *table, int64_t value);
+void table_null(struct table *table);
+/* After the last value of a row. */
+void table_row(struct table *table);
+/* Frees the table in any case. */
+bool table_finish(struct table *table, struct result *result, const struct result_shape *shape, struct failure *failure);
+
+#endif

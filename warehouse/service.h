@@ -1,0 +1,29 @@
+/* TCLIService over the warehouse: one Thrift message in, one out. Knows nothing of HTTP. */
+#ifndef DBSQL_WAREHOUSE_SERVICE_H
+#define DBSQL_WAREHOUSE_SERVICE_H
+
+#include "page.h"
+#include "warehouse.h"
+
+/* Deviations that a test asked for (faults.h). */
+struct service_faults {
+  bool wrong_row_count; /* batches, or the first column, do not hold what is said */
+  bool wrong_sequence_id;
+  bool extra_fields; /* fields no public interface names, and all fields in descending order */
+  bool session_lost; /* the session of the call is unknown */
+  bool empty_page;   /* no rows, and more to come */
+};
+
+struct service_call {
+  /* For the access log. */
+  char method[40];
+  int32_t status; /* enum TStatusCode of the answer; -1: an exception */
+};
+
+/* Appends the answer to `out`. */
+void service_answer(struct warehouse *warehouse, struct slice message, const struct service_faults *faults, struct service_call *call,
+                    struct buf *out);
+/* The method's name, without anything else being read. Empty if this is no message. */
+void service_method(struct slice message, char *name, size_t size);
+
+#endif
