@@ -121,8 +121,8 @@ static bool connection_write(struct http_connection *connection, const void *dat
   return true;
 }
 
-void exchange_write(struct http_exchange *exchange, const void *bytes, size_t size) {
-  connection_write(exchange->connection, bytes, size);
+bool exchange_write(struct http_exchange *exchange, const void *bytes, size_t size) {
+  return connection_write(exchange->connection, bytes, size);
 }
 
 void exchange_write_text(struct http_exchange *exchange, const char *text) {

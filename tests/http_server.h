@@ -42,8 +42,8 @@ char *exchange_header(const struct http_exchange *exchange, const char *name);
 /* A whole answer. `headers` are lines, each ended by CR LF, or NULL; Content-Length is added. */
 void exchange_reply(struct http_exchange *exchange, int status, const char *headers, const char *body);
 void exchange_reply_bytes(struct http_exchange *exchange, int status, const char *headers, const void *body, size_t size);
-/* Bytes as they are. */
-void exchange_write(struct http_exchange *exchange, const void *bytes, size_t size);
+/* Bytes as they are; false once the client has gone. */
+bool exchange_write(struct http_exchange *exchange, const void *bytes, size_t size);
 void exchange_write_text(struct http_exchange *exchange, const char *text);
 /* Ends the connection after the handler; with reset the client sees ECONNRESET. */
 void exchange_close(struct http_exchange *exchange);
