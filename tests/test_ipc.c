@@ -411,6 +411,18 @@ static void schema_of_the_result_wins(void **state) {
     ipc_schema_unref(known);
     other.release(&other);
   }
+  /* The type ids of a union are part of its type. */
+  struct buf unions = BUF_INIT;
+  struct ArrowSchema other;
+  one_batch("+s(+us:0,1(i;u))", 3, &unions);
+  test_schema("+s(+us:0,2(i;u))", &other);
+  assert_int_equal(ipc_schema_from_arrow(&other, &known, NULL), DBSQL_OK);
+  open_reader(&reader, buf_slice(&unions), known);
+  assert_error_has(ipc_reader_next(&reader, &back, &error), &error, "column 1 \"f0\"");
+  ipc_reader_close(&reader);
+  ipc_schema_unref(known);
+  other.release(&other);
+  buf_free(&unions);
   /* A second schema message. */
   stream.size -= 8;
   assert_int_equal(ipc_write_schema(&arrow, &stream, NULL), DBSQL_OK);
@@ -506,6 +518,10 @@ static void writer_refuses_what_it_cannot_write(void **state) {
   batch.children[1]->length = 9;
   assert_error_has(ipc_write_batch(&schema, &batch, &out, &error), &error, "column 2 \"f1\"");
   batch.children[1]->length = 10;
+  void (*release)(struct ArrowArray *) = batch.children[0]->release;
+  batch.children[0]->release = NULL;
+  assert_error_has(ipc_write_batch(&schema, &batch, &out, &error), &error, "column 1 \"f0\": the array has been released");
+  batch.children[0]->release = release;
   int32_t *offsets = (int32_t *)(uintptr_t)batch.children[1]->buffers[1], kept = offsets[batch.children[1]->offset + 4];
   offsets[batch.children[1]->offset + 4] = 0;
   offsets[batch.children[1]->offset + 3]++;
@@ -537,6 +553,11 @@ static void writer_refuses_what_it_cannot_write(void **state) {
                                     "+s(+us:0,0(i;i))",
                                     "+s(+us:0,128(i;i))",
                                     "+s(+us:0(i;i))",
+                                    "+s(bb)",
+                                    "+s(uu)",
+                                    "+s(;i)",
+                                    "+s(+ux:0(i))",
+                                    "+s(+us0,0(i))",
                                     "+s(tdDx)",
                                     "+s(tdx)",
                                     "+s(ttsx)",
