@@ -148,7 +148,8 @@ typedef struct dbsql_log_record {
   int64_t time_unix_us;
 } dbsql_log_record;
 
-/* Called on the thread that does the work, with the record valid during the call only. It must not call into the library.
+/* Called on the thread that does the work (with keepalive_interval_s also a thread of the library), with the record valid during the call
+ * only. It must not call into the library.
  * Secrets are replaced before the record is made. */
 typedef void (*dbsql_log_function)(void *user, const dbsql_log_record *record);
 
@@ -226,8 +227,11 @@ typedef struct dbsql_connection dbsql_connection;
 /* Opens a session. `config` is copied and may be freed or changed at once. */
 DBSQL_API dbsql_status dbsql_connect(const dbsql_config *config, const dbsql_call *call, dbsql_connection **connection,
                                      dbsql_error **error);
-/* Closes the session and frees the connection, whatever is returned; the error only informs. Statements and results must be freed
- * before. Arrow arrays that were handed out stay valid. NULL is allowed. */
+/* Closes the session and frees the connection, whatever is returned; the error only informs. Waits at most 30 s unless `call` says
+ * otherwise. Statements, results and streams that are still there can only be freed afterwards: reading more rows from the server is an
+ * error. Arrow arrays that were handed out stay valid. NULL is allowed.
+ * After fork() the session stays the parent's: in the child a connection can do nothing but be closed, with what hangs from it, and that
+ * sends nothing (what belongs to libcurl is not freed there). */
 DBSQL_API dbsql_status dbsql_connection_close(dbsql_connection *connection, const dbsql_call *call, dbsql_error **error);
 /* The session's id (a GUID as text). */
 DBSQL_API const char *dbsql_connection_id(const dbsql_connection *connection);
@@ -255,11 +259,14 @@ DBSQL_API void dbsql_statement_free(dbsql_statement *statement);
 DBSQL_API dbsql_status dbsql_statement_set(dbsql_statement *statement, const char *name, const char *value, dbsql_error **error);
 /* Runs SQL and waits until the first rows are there. `length` may be SIZE_MAX for a zero-terminated text. On success `*result` is
  * a result to be freed with dbsql_result_free(), also for statements that return no rows. A statement runs one text at a time;
- * executing again is allowed once the call has returned. */
+ * executing again is allowed once the call has returned. PUT, GET and REMOVE of files on volumes are an error (HYC00): this version
+ * moves no files. */
 DBSQL_API dbsql_status dbsql_statement_execute(dbsql_statement *statement, const char *sql, size_t length, const dbsql_call *call,
                                                dbsql_result **result, dbsql_error **error);
 /* From any thread: asks the server to cancel what the statement is running; the call that waits for it then returns
- * DBSQL_ERROR_CANCELLED. Success also if nothing runs. Waits for the server's answer at most 10 s unless `call` says otherwise. */
+ * DBSQL_ERROR_CANCELLED. Success also if nothing runs. Waits for the server's answer at most 10 s unless `call` says otherwise.
+ * While the server has not yet told the statement's id there is nothing to name to it: the wish counts as soon as it has. Whoever must
+ * get control back at once, whatever the server does, triggers the cancel handle of the call. */
 DBSQL_API dbsql_status dbsql_statement_cancel(dbsql_statement *statement, const dbsql_call *call, dbsql_error **error);
 /* The id of the last statement that the server accepted, "" before. Valid until the next execution. */
 DBSQL_API const char *dbsql_statement_query_id(const dbsql_statement *statement);
@@ -349,7 +356,8 @@ DBSQL_API dbsql_status dbsql_row_next(dbsql_result *result, const dbsql_call *ca
  * value that would not fit is an error (22003), never cut. */
 DBSQL_API bool dbsql_is_null(const dbsql_result *result, size_t column);
 DBSQL_API dbsql_status dbsql_get_bool(const dbsql_result *result, size_t column, bool *value, dbsql_error **error);
-/* TINYINT to BIGINT; DATE as days and TIMESTAMP as microseconds since 1970-01-01; intervals as months or microseconds. */
+/* TINYINT to BIGINT; DATE as days and TIMESTAMP as microseconds since 1970-01-01; TIME and day-time intervals as microseconds, year-month
+ * intervals as months. */
 DBSQL_API dbsql_status dbsql_get_int64(const dbsql_result *result, size_t column, int64_t *value, dbsql_error **error);
 /* FLOAT and DOUBLE. */
 DBSQL_API dbsql_status dbsql_get_double(const dbsql_result *result, size_t column, double *value, dbsql_error **error);

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "arrow/ipc_bits.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -271,6 +272,75 @@ void arrow_builder_append_entry(struct arrow_builder *builder) {
     fail(builder, wrong_kind);
   }
   if (!builder->failed) count_value(builder, true);
+}
+
+/* ---- Whole columns ---- */
+
+static const char not_empty[] = "a whole column was put into one that has values already";
+
+static bool begin_filling(struct arrow_builder *builder) {
+  if (builder->length != 0) fail(builder, not_empty);
+  return !builder->failed;
+}
+
+void *arrow_builder_fill_fixed(struct arrow_builder *builder, int64_t count) {
+  if (!begin_filling(builder)) return NULL;
+  bool is_bool = builder->kind == ARROW_BOOL;
+  if (!is_bool && (builder->width == 0 || builder->child_count != 0)) {
+    fail(builder, wrong_kind);
+    return NULL;
+  }
+  size_t size = is_bool ? ((size_t)count + 7) / 8 : (size_t)count * (size_t)builder->width;
+  uint8_t *values = buf_extend(&builder->data, size);
+  if (buf_failed(&builder->data)) fail(builder, NULL);
+  if (builder->failed || count == 0) return NULL;
+  if (is_bool) memset(values, 0, size);
+  builder->length = count;
+  return values;
+}
+
+bool arrow_builder_fill_bytes(struct arrow_builder *builder, int64_t count, size_t size, int32_t **offsets, uint8_t **data) {
+  if (!begin_filling(builder)) return false;
+  if (builder->kind != ARROW_UTF8 && builder->kind != ARROW_BINARY) {
+    fail(builder, wrong_kind);
+  } else if (size > INT32_MAX) {
+    fail(builder, out_of_range);
+  } else {
+    *offsets = (int32_t *)(void *)buf_extend(&builder->offsets, ((size_t)count + 1) * sizeof **offsets);
+    *data = buf_extend(&builder->data, size);
+    if (buf_failed(&builder->offsets) || buf_failed(&builder->data)) fail(builder, NULL);
+  }
+  if (builder->failed) return false;
+  (*offsets)[0] = 0;
+  builder->length = count;
+  return true;
+}
+
+void arrow_builder_fill_entries(struct arrow_builder *builder, int64_t count) {
+  if (!begin_filling(builder)) return;
+  if (builder->kind == ARROW_STRUCT) {
+    builder->length = count;
+  } else {
+    fail(builder, wrong_kind);
+  }
+}
+
+void arrow_builder_mark_nulls(struct arrow_builder *builder, struct slice nulls) {
+  if (builder->failed || builder->length == 0) return;
+  size_t size = (size_t)(builder->length + 7) / 8;
+  if (nulls.size > size) nulls.size = size;
+  while (nulls.size != 0 && nulls.data[nulls.size - 1] == 0) nulls.size--;
+  if (nulls.size == 0) return;
+  uint8_t *valid = builder->validity.size == 0 ? buf_extend(&builder->validity, size) : NULL;
+  if (!valid) {
+    fail(builder, builder->validity.size == 0 ? NULL : not_empty);
+    return;
+  }
+  for (size_t i = 0; i < nulls.size; i++) valid[i] = (uint8_t)~nulls.data[i];
+  memset(valid + nulls.size, 0xFF, size - nulls.size);
+  if (builder->length & 7) valid[size - 1] = (uint8_t)(valid[size - 1] & ((1u << (builder->length & 7)) - 1));
+  builder->null_count = builder->length - ipc_bits_count(valid, 0, builder->length);
+  if (builder->null_count == 0) buf_reset(&builder->validity);
 }
 
 /* ---- Making and freeing ---- */

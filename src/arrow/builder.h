@@ -46,6 +46,16 @@ void arrow_builder_append_bytes(struct arrow_builder *builder, struct slice valu
 /* Lists, maps, structs: append to the children first, then close the entry. A map's child is the struct of its entries: append a key, a
  * value and close that struct for each. */
 void arrow_builder_append_entry(struct arrow_builder *builder);
+/* Whole columns at once, for a builder that is still empty: each makes `count` values that are not null and says where the caller writes
+ * their content. NULL or false if there is nothing to write: no values, no memory, or a column of another type (the builder knows it). */
+/* Every fixed-width type; of BOOLEAN the bits, all of them 0. */
+void *arrow_builder_fill_fixed(struct arrow_builder *builder, int64_t count);
+/* Texts and binaries with 32-bit offsets: `count` + 1 of them (the first, 0, is there), and room for `size` bytes. */
+bool arrow_builder_fill_bytes(struct arrow_builder *builder, int64_t count, size_t size, int32_t **offsets, uint8_t **data);
+/* Structs: the children are filled by themselves. */
+void arrow_builder_fill_entries(struct arrow_builder *builder, int64_t count);
+/* Makes those of the values null whose bit is set. `nulls` may be shorter than the column, and longer. */
+void arrow_builder_mark_nulls(struct arrow_builder *builder, struct slice nulls);
 /* Moves the content into `array` (which then owns it) and makes the builder empty again. On failure `array->release` is NULL, and the
  * builder can only be freed. The error names the column: out of memory, a column of texts or lists past 2 GiB (its offsets have 32
  * bits), children that do not fit their parent, a value of a kind that the column does not take. */

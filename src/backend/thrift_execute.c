@@ -154,7 +154,8 @@ dbsql_status thrift_execute(struct backend *base, const struct backend_statement
   }
   struct TExecuteStatementResp response = {0};
   struct thrift_answer answer;
-  dbsql_status status = thrift_call(backend->client, TCLI_ExecuteStatement, &request, HTTP_RETRY_REFUSED, NULL, call, &answer, &response, error);
+  dbsql_status status =
+      thrift_call(backend->client, TCLI_ExecuteStatement, &request, HTTP_RETRY_REFUSED, NULL, call, &answer, &response, error);
   mem_free(request.confOverlay.items);
   if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_ExecuteStatement, settings->log, error);
   if (status == DBSQL_OK) status = thrift_accept(backend, response.operationHandle, response.directResults, &answer, operation, error);

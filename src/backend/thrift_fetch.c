@@ -116,8 +116,8 @@ dbsql_status thrift_fetch(struct backend_operation *base, int64_t next_row, cons
   }
   struct TFetchResultsResp response = {0};
   struct thrift_answer answer;
-  dbsql_status status = thrift_call(backend->client, TCLI_FetchResults, &request, plain ? HTTP_RETRY_REFUSED : HTTP_RETRY_IDEMPOTENT, base->key.id,
-                                    call, &answer, &response, error);
+  dbsql_status status = thrift_call(backend->client, TCLI_FetchResults, &request, plain ? HTTP_RETRY_REFUSED : HTTP_RETRY_IDEMPOTENT,
+                                    base->key.id, call, &answer, &response, error);
   if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_FetchResults, backend->settings.log, error);
   if (status != DBSQL_OK) {
     thrift_answer_annotate(&answer, error);

@@ -185,7 +185,8 @@ dbsql_status thrift_close_session(struct backend *base, const struct call *call,
   struct TCloseSessionResp response = {0};
   struct thrift_answer answer;
   dbsql_error *reason = NULL;
-  dbsql_status status = thrift_call(backend->client, TCLI_CloseSession, &request, HTTP_RETRY_IDEMPOTENT, NULL, call, &answer, &response, &reason);
+  dbsql_status status =
+      thrift_call(backend->client, TCLI_CloseSession, &request, HTTP_RETRY_IDEMPOTENT, NULL, call, &answer, &response, &reason);
   if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_CloseSession, backend->settings.log, &reason);
   if (status != DBSQL_OK) thrift_answer_annotate(&answer, &reason);
   thrift_answer_free(&answer);

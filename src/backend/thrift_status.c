@@ -191,10 +191,9 @@ dbsql_status thrift_check_status(const struct TStatus *status, enum tcli_method 
       .code = status->errorCode,
   };
   if (best_text(&words).size == 0) {
-    words.display =
-        slice_text(!invalid_handle ? "the server reports an error without saying which"
-                   : on_session    ? "the server no longer knows the session"
-                                   : "the server no longer knows the statement");
+    words.display = slice_text(!invalid_handle ? "the server reports an error without saying which"
+                               : on_session    ? "the server no longer knows the session"
+                                               : "the server no longer knows the statement");
   }
   return make_error(&words, kind, what, invalid_handle && on_session, error);
 }

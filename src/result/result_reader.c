@@ -57,8 +57,8 @@ static dbsql_status leave_page(struct result_reader *reader, dbsql_error **error
   close_page(reader);
   reader->repeated_pages = repeated ? reader->repeated_pages + 1 : 0;
   if (!repeated || (!reader->source_is_done && reader->repeated_pages < max_repeated_pages)) return DBSQL_OK;
-  return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "rows are missing: row %lld was to come next, but the server only repeats rows before it",
-                   (long long)reader->next_row);
+  return error_set(error, DBSQL_ERROR_DRIVER, "HY000",
+                   "rows are missing: row %lld was to come next, but the server only repeats rows before it", (long long)reader->next_row);
 }
 
 /* Gets the next page that has rows. Leaves page_is_open false at the end of the result. */

@@ -33,6 +33,7 @@ struct dbsql_result {
   bool at_end;
   /* The row cursor. */
   struct arrow_column *columns; /* NULL until the first row is asked for */
+  size_t readable;              /* columns that can be read: all of them while there is a current row, otherwise none */
   struct ArrowArray batch;      /* the cursor stands in it */
   int64_t row;                  /* -1 before the first */
   int64_t row_count;
