@@ -144,7 +144,10 @@ static bool repl_step(struct repl *repl, int *code) {
   signals_clear();
   el_resize(repl->editor);
   errno = 0;
-  const char *line = signals_interrupted() ? NULL : el_gets(repl->editor, &count);
+  /* Before the prompt shows: libedit does it after, and a Ctrl-D that comes in between would be lost. */
+  el_set(repl->editor, EL_PREP_TERM, 1);
+  const char *line = el_gets(repl->editor, &count);
+  el_set(repl->editor, EL_PREP_TERM, 0);
   int number = signals_pending();
   if (number == SIGINT) { /* Ctrl-C: the line is gone, the shell stays */
     report_note("^C");
