@@ -24,8 +24,13 @@ static void global_init(void) {
   global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* A child that the host starts must not inherit our connections. */
-static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
+dbsql_status http_global_start(dbsql_error **error) {
+  pthread_once(&global_once, global_init);
+  if (global_result == CURLE_OK) return DBSQL_OK;
+  return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "libcurl cannot start: %s", curl_easy_strerror(global_result));
+}
+
+curl_socket_t http_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
   (void)user;
   (void)purpose;
 #if defined(SOCK_CLOEXEC)
@@ -145,7 +150,7 @@ static dbsql_status configure(struct http_client *client, dbsql_error **error) {
   SET(CURLOPT_TCP_KEEPALIVE, 1L);
   SET(CURLOPT_TCP_KEEPIDLE, (long)idle_probe_s);
   SET(CURLOPT_TCP_KEEPINTVL, (long)idle_probe_s);
-  SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  SET(CURLOPT_OPENSOCKETFUNCTION, http_open_socket);
   SET(CURLOPT_BUFFERSIZE, 64L * 1024L); /* allocated for each transfer: larger, and malloc() gives it back and takes it anew */
   SET(CURLOPT_ERRORBUFFER, client->curl_text);
   SET(CURLOPT_HEADERFUNCTION, take_header);
@@ -194,10 +199,8 @@ dbsql_status http_client_new(const struct http_settings *settings, struct http_c
   *client = NULL;
   dbsql_status status = check_text("user agent", settings->user_agent, error);
   if (status != DBSQL_OK) return status;
-  pthread_once(&global_once, global_init);
-  if (global_result != CURLE_OK) {
-    return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "libcurl cannot start: %s", curl_easy_strerror(global_result));
-  }
+  status = http_global_start(error);
+  if (status != DBSQL_OK) return status;
   struct http_client *made = mem_alloc_zero(1, sizeof *made);
   if (!made) return error_no_memory(error);
   made->answer.content_length = -1;

@@ -10,6 +10,11 @@
 #include "http/retry.h"
 #include "http/tls.h"
 
+/* Starts libcurl, once in the process. */
+dbsql_status http_global_start(dbsql_error **error);
+/* CURLOPT_OPENSOCKETFUNCTION: a child that the host starts must not inherit our connections. */
+curl_socket_t http_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address);
+
 struct http_client {
   CURLM *multi;
   CURL *easy; /* one, reused: it holds the cookies */
