@@ -303,6 +303,39 @@ static void memory_may_run_out_anywhere(void **state) {
   free(bytes);
 }
 
+static void a_chunk_of_the_callers_is_filled(void **state) {
+  (void)state;
+  enum { size = 300000 };
+  static uint8_t bytes[size];
+  fill(bytes, size);
+  struct buf frames = BUF_INIT;
+  append_frame(&frames, bytes, size, LZ4F_max64KB, false, true, true, false);
+  frames.data[frames.size - 1] ^= 1; /* the checksum of the content */
+  dbsql_error *error = NULL;
+  for (size_t capacity = 1; capacity <= 2 * size; capacity += size - 1) {
+    struct chunk *chunk = chunk_new(capacity);
+    if (lz4_frames_decode_into(buf_slice(&frames), size, false, chunk, &error) != DBSQL_OK) fail_msg("%s", dbsql_error_message(error));
+    assert_int_equal(chunk->size, size);
+    assert_memory_equal(chunk->data, bytes, size);
+    chunk_unref(chunk);
+  }
+  struct chunk *chunk = chunk_new(2 * size);
+  assert_int_equal(lz4_frames_decode_into(buf_slice(&frames), size, true, chunk, &error), DBSQL_ERROR_DRIVER);
+  assert_non_null(strstr(dbsql_error_message(error), "the checksum of its content is wrong"));
+  dbsql_error_free(error);
+  error = NULL;
+  chunk->size = 0;
+  assert_int_equal(lz4_frames_decode_into(buf_slice(&frames), size - 1, false, chunk, &error), DBSQL_ERROR_DRIVER);
+  assert_non_null(strstr(dbsql_error_message(error), "limit"));
+  dbsql_error_free(error);
+  chunk_unref(chunk);
+  buf_free(&frames);
+  assert_int_equal(lz4_frames_capacity(1000000, 0, SIZE_MAX), 2500000);
+  assert_int_equal(lz4_frames_capacity(1000000, 3000000, SIZE_MAX), 3000000);
+  assert_int_equal(lz4_frames_capacity(1000000, 3000000, 2000000), 2000000);
+  assert_true(lz4_frames_capacity(100, SIZE_MAX, SIZE_MAX) < 40000);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_form_of_frame_is_read),
@@ -312,6 +345,7 @@ int main(void) {
       cmocka_unit_test(memory_follows_the_input),
       cmocka_unit_test(both_writers_are_imitated),
       cmocka_unit_test(exact_wants_one_frame_of_that_size),
+      cmocka_unit_test(a_chunk_of_the_callers_is_filled),
       cmocka_unit_test(memory_may_run_out_anywhere),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
