@@ -35,6 +35,7 @@ bool buf_reserve(struct buf *buf, size_t size) {
 
 uint8_t *buf_extend(struct buf *buf, size_t size) {
   if (!buf_reserve(buf, size)) return NULL;
+  if (size == 0) return buf->data; /* which may be NULL */
   uint8_t *start = buf->data + buf->size;
   buf->size += size;
   return start;

@@ -50,7 +50,7 @@ static inline bool buf_failed(const struct buf *buf) {
 }
 /* Room for `size` more bytes; false (and failed) if there is none. */
 bool buf_reserve(struct buf *buf, size_t size);
-/* Appends `size` bytes of undefined content and returns where they start, or NULL. */
+/* Appends `size` bytes of undefined content and returns where they start, or NULL: if there is no memory, and perhaps if `size` is 0. */
 uint8_t *buf_extend(struct buf *buf, size_t size);
 void buf_append(struct buf *buf, const void *data, size_t size);
 void buf_append_slice(struct buf *buf, struct slice slice);
