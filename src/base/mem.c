@@ -120,8 +120,9 @@ void mem_free_aligned(void *block) {
 }
 
 void mem_wipe(void *block, size_t size) {
-  volatile uint8_t *bytes = block;
-  while (size--) *bytes++ = 0;
+  memset(block, 0, size);
+  /* Says that somebody may look at the memory, so that the line above stays. */
+  __asm__ volatile("" : : "r"(block) : "memory");
 }
 
 void mem_free_secret(char *text) {

@@ -105,7 +105,6 @@ static size_t give_body(char *out, size_t size, size_t count, void *user) {
   size_t length = size * count < client->unsent.size ? size * count : client->unsent.size;
   if (length != 0) memcpy(out, client->unsent.data, length);
   client->unsent = slice_of(client->unsent.data + length, client->unsent.size - length);
-  if (client->unsent.size == 0) client->body_given = true;
   return length;
 }
 
@@ -117,6 +116,19 @@ static int refuse_rewind(void *user, curl_off_t offset, int origin) {
   (void)origin;
   return CURL_SEEKFUNC_FAIL;
 }
+
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* The same for requests whose body libcurl has as a whole, and so sends in one packet with the head: they begin once. */
+static int begin_once(void *user, char *our_address, char *address, int our_port, int port) {
+  struct http_client *client = user;
+  (void)our_address;
+  (void)address;
+  (void)our_port;
+  (void)port;
+  client->begun++;
+  return client->once && client->begun > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+#endif
 
 /* ---- The client --------------------------------------------------------------------------------------------------------- */
 
@@ -161,6 +173,11 @@ static dbsql_status configure(struct http_client *client, dbsql_error **error) {
   SET(CURLOPT_READDATA, (void *)client);
   SET(CURLOPT_SEEKFUNCTION, refuse_rewind);
   SET(CURLOPT_SEEKDATA, (void *)client);
+#if LIBCURL_VERSION_NUM >= 0x075000
+  /* An older libcurl at run time does not know it: then the body goes through give_body(). */
+  client->counts_begins = curl_easy_setopt(client->easy, CURLOPT_PREREQFUNCTION, begin_once) == CURLE_OK &&
+                          curl_easy_setopt(client->easy, CURLOPT_PREREQDATA, (void *)client) == CURLE_OK;
+#endif
   SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(client->connect_timeout_ms > 0 ? client->connect_timeout_ms : INT32_MAX));
   if (client->user_agent) SET(CURLOPT_USERAGENT, client->user_agent);
 #if LIBCURL_VERSION_NUM >= 0x075700

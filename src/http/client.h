@@ -32,7 +32,9 @@ struct http_client {
   /* The request under way. */
   struct http_answer answer;
   struct slice unsent; /* of the body */
-  bool body_given;     /* libcurl has taken all of a body that it read through the callback */
+  bool counts_begins;  /* libcurl says each time that it begins to send */
+  bool once;           /* ... and may do so only once */
+  int begun;           /* how often it has */
   bool no_memory;
   bool too_large;
   char curl_text[CURL_ERROR_SIZE];

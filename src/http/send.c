@@ -95,15 +95,36 @@ static void head_free(struct head *head) {
   mem_free(head->lines);
 }
 
+/* The Authorization value, then pairs of a name and a value, all ended by a zero byte but the first if it is alone. */
+static dbsql_status credentials(struct head *head, const char *bytes, size_t size, const char *what, dbsql_error **error) {
+  const char *name = "Authorization";
+  for (size_t at = 0; at < size;) {
+    size_t length = strnlen(bytes + at, size - at);
+    if (has_control(bytes + at, length)) {
+      return error_set(error, DBSQL_ERROR_REQUEST, "28000", "%s: the credentials have a control character", what);
+    }
+    if (!name) {
+      name = bytes + at;
+      bool bad = length == 0;
+      for (const char *c = name; *c; c++) bad = bad || !is_name_char(*c);
+      if (bad || is_reserved(name) || at + length + 1 >= size) {
+        return error_set(error, DBSQL_ERROR_REQUEST, "28000", "%s: a header that goes with the credentials is malformed", what);
+      }
+    } else {
+      head_line(head, name, bytes + at, length);
+      name = NULL;
+    }
+    at += length + 1;
+  }
+  return DBSQL_OK;
+}
+
 static dbsql_status authorization(struct head *head, const struct http_request *request, const struct call *call, dbsql_error **error) {
   if (!request->authorize) return DBSQL_OK;
   struct buf value = BUF_INIT;
   dbsql_status status = request->authorize(request->authorize_user, call, &value, error);
   if (status == DBSQL_OK && buf_failed(&value)) status = error_no_memory(error);
-  if (status == DBSQL_OK && has_control((const char *)value.data, value.size)) {
-    status = error_set(error, DBSQL_ERROR_REQUEST, "28000", "%s: the credentials have a control character", request->what);
-  }
-  if (status == DBSQL_OK && value.size != 0) head_line(head, "Authorization", (const char *)value.data, value.size);
+  if (status == DBSQL_OK && value.size != 0) status = credentials(head, (const char *)value.data, value.size, request->what, error);
   buf_free_secret(&value);
   return status;
 }
@@ -139,9 +160,9 @@ static CURLcode prepare(struct http_client *client, const struct http_request *r
                         struct curl_slist *head) {
   CURL *easy = client->easy;
   bool with_body = request->body.size != 0 || method_is(request, "POST") || method_is(request, "PUT") || method_is(request, "PATCH");
-  bool once = request->retry == HTTP_RETRY_REFUSED;
+  client->once = request->retry == HTTP_RETRY_REFUSED;
+  client->begun = 0;
   client->unsent = request->body;
-  client->body_given = false;
   client->no_memory = client->too_large = false;
   client->curl_text[0] = 0;
   CURLcode code = CURLE_OK;
@@ -155,7 +176,7 @@ static CURLcode prepare(struct http_client *client, const struct http_request *r
   if (with_body) {
     TRY(CURLOPT_POST, 1L);
     TRY(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size);
-    if (!once || request->body.size == 0) TRY(CURLOPT_POSTFIELDS, request->body.size ? (const char *)request->body.data : "");
+    if (!client->once || client->counts_begins || request->body.size == 0) TRY(CURLOPT_POSTFIELDS, request->body.size ? (const char *)request->body.data : "");
     if (!method_is(request, "POST")) TRY(CURLOPT_CUSTOMREQUEST, request->method);
   } else if (method_is(request, "HEAD")) {
     TRY(CURLOPT_NOBODY, 1L);
@@ -250,8 +271,9 @@ static dbsql_status attempt(struct http_client *client, const struct http_reques
   } else if (status == DBSQL_OK && code != CURLE_OK) {
     curl_off_t pretransfer = 0;
     curl_easy_getinfo(client->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
-    bool by_callback = request->retry == HTTP_RETRY_REFUSED && request->body.size != 0;
-    bool sent = by_callback ? client->unsent.size != request->body.size : pretransfer != 0;
+    bool by_callback = client->once && !client->counts_begins && request->body.size != 0;
+    bool sent = by_callback ? client->unsent.size != request->body.size : client->counts_begins ? client->begun != 0 : pretransfer != 0;
+    if (code == CURLE_ABORTED_BY_CALLBACK && client->begun > 1) code = CURLE_GOT_NOTHING; /* what we kept libcurl from trying again */
     struct network_failure failure = {client->easy,
                                       code,
                                       client->curl_text,
