@@ -5,14 +5,21 @@ bin=$1
 
 work=$(mktemp -d)
 server=
+# Ends the warehouse and returns what it returned. A signal may be lost between fork and exec, so it is sent until it is heard.
+stop_server() {
+  tries=0
+  while kill "$server" 2>/dev/null && [ "$tries" -lt 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
+  done
+  kill -9 "$server" 2>/dev/null || true
+  wait "$server"
+}
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
   rc=$?
   trap - EXIT
-  if [ -n "$server" ]; then
-    kill "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-  fi
+  if [ -n "$server" ]; then stop_server 2>/dev/null || true; fi
   if [ "$rc" -ne 0 ]; then
     echo "demo: failed" >&2
     if [ -s "$work/warehouse.err" ]; then
@@ -41,6 +48,7 @@ sql() {
 }
 
 title "Starting a local warehouse: an HTTP server that speaks Databricks' Thrift protocol, with an embedded SQL engine"
+: >"$work/warehouse.out"
 "$bin/dbsql-warehouse" --port 0 >"$work/warehouse.out" 2>"$work/warehouse.err" </dev/null &
 server=$!
 dsn=
@@ -88,9 +96,8 @@ title "The C example examples/million.c: a million rows as Arrow batches, added 
 "$bin/examples/million" "$dsn"
 
 title "Stopping the warehouse"
-kill "$server"
 rc=0
-wait "$server" || rc=$?
+stop_server || rc=$?
 server=
 if [ "$rc" -ne 0 ]; then
   echo "demo: the warehouse returned $rc" >&2
