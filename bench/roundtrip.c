@@ -97,6 +97,7 @@ static void floor_begin(struct floor *floor, const dbsql_config *config) {
   *floor = (struct floor){.curl = curl_easy_init()};
   floor->headers = curl_slist_append(NULL, "Content-Type: application/x-thrift");
   floor->headers = curl_slist_append(floor->headers, "Accept: application/x-thrift");
+  floor->headers = curl_slist_append(floor->headers, "Accept-Encoding: identity");
   floor->headers = curl_slist_append(floor->headers, "User-Agent: dbsql/" DBSQL_VERSION);
   snprintf(header, sizeof header, "Authorization: Bearer %s", secret_text(config_secret(own, OPTION_access_token)));
   floor->headers = curl_slist_append(floor->headers, header);

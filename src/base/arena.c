@@ -10,7 +10,7 @@ struct arena_block {
   size_t capacity;
 };
 
-enum { header_size = (sizeof(struct arena_block) + 15) & ~(size_t)15, first_block = 1024, largest_block = 64 * 1024 };
+enum { header_size = (sizeof(struct arena_block) + 15) & ~(size_t)15, first_block = 4000, largest_block = 64 * 1024 };
 
 void *arena_alloc(struct arena *arena, size_t count, size_t size) {
   if (size != 0 && count > (SIZE_MAX - 4096) / size) return NULL;

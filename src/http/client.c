@@ -163,7 +163,7 @@ static dbsql_status configure(struct http_client *client, dbsql_error **error) {
   SET(CURLOPT_TCP_KEEPIDLE, (long)idle_probe_s);
   SET(CURLOPT_TCP_KEEPINTVL, (long)idle_probe_s);
   SET(CURLOPT_OPENSOCKETFUNCTION, http_open_socket);
-  SET(CURLOPT_BUFFERSIZE, 64L * 1024L); /* allocated for each transfer: larger, and malloc() gives it back and takes it anew */
+  SET(CURLOPT_BUFFERSIZE, 32L * 1024L); /* allocated for each transfer: from 64 KiB on malloc() tidies up each time it is freed */
   SET(CURLOPT_ERRORBUFFER, client->curl_text);
   SET(CURLOPT_HEADERFUNCTION, take_header);
   SET(CURLOPT_HEADERDATA, (void *)client);

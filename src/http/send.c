@@ -85,8 +85,8 @@ static void head_line(struct head *head, const char *name, const char *value, si
 }
 
 static void head_without(struct head *head, const char *name) {
-  buf_printf(&head->text, "%s:", name);
-  buf_append_byte(&head->text, 0);
+  buf_append_text(&head->text, name);
+  buf_append(&head->text, ":", 2); /* the zero too */
   head->count++;
 }
 
@@ -105,9 +105,9 @@ static dbsql_status credentials(struct head *head, const char *bytes, size_t siz
     }
     if (!name) {
       name = bytes + at;
-      bool bad = length == 0;
-      for (const char *c = name; *c; c++) bad = bad || !is_name_char(*c);
-      if (bad || is_reserved(name) || at + length + 1 >= size) {
+      bool bad = length == 0 || at + length + 1 >= size;
+      for (size_t i = 0; i < length && !bad; i++) bad = !is_name_char(name[i]);
+      if (bad || is_reserved(name)) {
         return error_set(error, DBSQL_ERROR_REQUEST, "28000", "%s: a header that goes with the credentials is malformed", what);
       }
     } else {
@@ -176,7 +176,8 @@ static CURLcode prepare(struct http_client *client, const struct http_request *r
   if (with_body) {
     TRY(CURLOPT_POST, 1L);
     TRY(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size);
-    if (!client->once || client->counts_begins || request->body.size == 0) TRY(CURLOPT_POSTFIELDS, request->body.size ? (const char *)request->body.data : "");
+    if (!client->once || client->counts_begins || request->body.size == 0)
+      TRY(CURLOPT_POSTFIELDS, request->body.size ? (const char *)request->body.data : "");
     if (!method_is(request, "POST")) TRY(CURLOPT_CUSTOMREQUEST, request->method);
   } else if (method_is(request, "HEAD")) {
     TRY(CURLOPT_NOBODY, 1L);
@@ -297,7 +298,7 @@ static dbsql_status attempt(struct http_client *client, const struct http_reques
   curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, NULL);
   curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, NULL);
   client->unsent = slice_of(NULL, 0);
-  ERR_clear_error(); /* libcurl leaves OpenSSL's errors to whoever uses it next on this thread */
+  if (target->tls || (proxy && proxy->tls)) ERR_clear_error(); /* libcurl leaves OpenSSL's errors to whoever uses it next on this thread */
   sigpipe_restore(&guard);
 
 cleanup:
@@ -405,6 +406,14 @@ static dbsql_status find_target(struct http_client *client, const char *url, dbs
   return client->url ? DBSQL_OK : error_no_memory(error);
 }
 
+static dbsql_status check_time(const struct call *call, const struct http_request *request, const struct http_target *target,
+                               dbsql_error **error) {
+  if (call_remaining_ms(call) > 0 && !dbsql_cancel_is_triggered(call->cancel)) return DBSQL_OK;
+  char doing[400];
+  snprintf(doing, sizeof doing, "%s at %s", request->what, target->shown);
+  return call_check(call, doing, error);
+}
+
 dbsql_status http_send(struct http_client *client, const struct http_request *request, const struct call *call,
                        struct http_response *response, dbsql_error **error) {
   memset(response, 0, sizeof *response);
@@ -415,9 +424,8 @@ dbsql_status http_send(struct http_client *client, const struct http_request *re
 
   int64_t started_ns = clock_now_ns();
   dbsql_error *last = NULL, *previous = NULL;
-  char doing[400], reason[200] = "";
-  snprintf(doing, sizeof doing, "%s at %s", request->what, target->shown);
-  status = call_check(call, doing, &last);
+  char reason[200] = "";
+  status = check_time(call, request, target, &last);
   error_set_host(&last, target->host);
   for (int attempts = 1; status == DBSQL_OK; attempts++) {
     struct outcome outcome;
@@ -441,6 +449,7 @@ dbsql_status http_send(struct http_client *client, const struct http_request *re
     error_clear(&previous);
     previous = last;
     last = NULL;
+    char doing[400];
     snprintf(doing, sizeof doing, "waiting to try %s at %s again", request->what, target->shown);
     status = call_sleep(call, wait_ms, doing, &last);
     if (status != DBSQL_OK) {

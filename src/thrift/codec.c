@@ -172,10 +172,10 @@ static dbsql_status keep_unknown(struct decoder *decoder, struct unknown_list *l
   return DBSQL_OK;
 }
 
-/* The field of that id, looked for first where the last one was found; or NULL. */
+/* The field of that id, or NULL. Fields mostly come in order: the one behind the last is looked at first. */
 static const struct thrift_field *find_field(const struct thrift_struct *type, int16_t id, uint16_t *hint) {
-  for (uint16_t i = 0; i < type->field_count; i++) {
-    uint16_t at = (uint16_t)((*hint + i) % type->field_count);
+  if (*hint < type->field_count && type->fields[*hint].id == id) return &type->fields[(*hint)++];
+  for (uint16_t at = 0; at < type->field_count; at++) {
     if (type->fields[at].id != id) continue;
     *hint = (uint16_t)(at + 1);
     return &type->fields[at];
