@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "commands.h"
 #include "memory.h"
@@ -219,10 +220,46 @@ static bool run_on_engine(struct operation *operation, const struct sql_statemen
   return good;
 }
 
+/* Settings for this statement alone (thrift.md 6.3). */
+static bool apply_overlay(struct operation *operation, char **old_zone, struct failure *failure) {
+  struct session *session = operation->session;
+  const char *timeout = session_setting(session, "statement_timeout");
+  for (size_t i = 0; i < operation->request.overlay_count; i++) {
+    const struct setting *setting = &operation->request.overlay[i];
+    if (text_equal_nocase(setting->key, "spark.thriftserver.arrowBasedRowSet.timestampAsString") &&
+        text_equal_nocase(setting->value, "true"))
+      operation->request.shape.timestamp_native = false;
+    if (text_equal_nocase(setting->key, "statement_timeout")) timeout = setting->value;
+    if (text_equal_nocase(setting->key, "timezone") || text_equal_nocase(setting->key, "spark.sql.session.timeZone")) {
+      char *before = wh_copy(session->zone);
+      if (!session_set_zone(session, setting->value, failure)) {
+        free(before);
+        return false;
+      }
+      if (*old_zone) {
+        free(before);
+      } else {
+        *old_zone = before;
+      }
+    }
+  }
+  int64_t seconds = 0;
+  if (!timeout || !text_parse_int64(timeout, strlen(timeout), &seconds) || seconds <= 0 || seconds > INT32_MAX) return true;
+  pthread_mutex_lock(&session->lock); /* the reaper reads it */
+  int64_t deadline = clock_now_ns() + seconds * INT64_C(1000000000);
+  if (!operation->deadline_ns || deadline < operation->deadline_ns) {
+    operation->deadline_ns = deadline;
+    operation->request.timeout_ms = seconds * 1000;
+  }
+  pthread_mutex_unlock(&session->lock);
+  return true;
+}
+
 bool execute_operation(struct operation *operation, struct failure *failure) {
   struct session *session = operation->session;
   struct sql_statement statement = {0};
-  bool good = sql_translate(operation->request.sql, &statement, failure);
+  char *old_zone = NULL;
+  bool good = apply_overlay(operation, &old_zone, failure) && sql_translate(operation->request.sql, &statement, failure);
   bool managed = false; /* part of a transaction, if there is one */
   if (good && statement.kind >= SQL_BEGIN) {
     good = command_run(session, &statement, &operation->request.shape, &operation->result, failure);
@@ -238,6 +275,12 @@ bool execute_operation(struct operation *operation, struct failure *failure) {
   }
   if (good) good = page_prepare(&operation->result, failure);
   if (managed || !good) command_after(session, good);
+  if (old_zone) {
+    struct failure ignored = {0};
+    session_set_zone(session, old_zone, &ignored);
+    failure_clear(&ignored);
+    free(old_zone);
+  }
   sql_statement_free(&statement);
   return good;
 }

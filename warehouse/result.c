@@ -387,6 +387,10 @@ void table_text(struct table *table, const char *text) {
 void table_int(struct table *table, int64_t value) {
   struct arrow_builder *builder = next_builder(table);
   if (!builder) return;
+  if (builder->kind == ARROW_BOOL) {
+    arrow_builder_append_bool(builder, value != 0);
+    return;
+  }
   int8_t byte = (int8_t)value;
   int16_t narrow = (int16_t)value;
   int32_t middle = (int32_t)value;
@@ -401,6 +405,19 @@ void table_int(struct table *table, int64_t value) {
 void table_row(struct table *table) {
   table->next = 0;
   table->rows++;
+}
+
+void table_free(struct table *table) {
+  for (int64_t i = 0; i < table->count; i++) {
+    arrow_builder_free(&table->builders[i]);
+    if (table->plain[i].release) table->plain[i].release(&table->plain[i]);
+    free(table->comments[i]);
+  }
+  free(table->builders);
+  free(table->plain);
+  free(table->comments);
+  error_clear(&table->error);
+  free(table);
 }
 
 bool table_finish(struct table *table, struct result *result, const struct result_shape *shape, struct failure *failure) {
@@ -425,14 +442,6 @@ bool table_finish(struct table *table, struct result *result, const struct resul
     batch.release(&batch);
   }
   if (!good) result_free(result);
-  for (int64_t i = 0; i < table->count; i++) {
-    arrow_builder_free(&table->builders[i]);
-    if (table->plain[i].release) table->plain[i].release(&table->plain[i]);
-    free(table->comments[i]);
-  }
-  free(table->builders);
-  free(table->plain);
-  free(table->comments);
-  free(table);
+  table_free(table);
   return good;
 }

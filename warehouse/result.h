@@ -70,12 +70,13 @@ int64_t result_batch_of(const struct result *result, int64_t row);
 /* ---- Results that the warehouse makes itself ---------------------------------------------------------------------------------- */
 
 struct table;
-/* `columns` are name, format ("u", "i", "s", "l", "c"), comment, ..., NULL. */
+/* `columns` are name, format ("u", "b", "c", "s", "i", "l"), comment, ..., NULL. */
 struct table *table_new(const char *const *columns);
 void table_text(struct table *table, const char *text); /* NULL is null */
 void table_slice(struct table *table, struct slice text);
 void table_int(struct table *table, int64_t value);
 void table_null(struct table *table);
+void table_free(struct table *table); /* of one that is not finished */
 /* After the last value of a row. */
 void table_row(struct table *table);
 /* Frees the table in any case. */

@@ -1,17 +1,90 @@
+/* What a statement is. */
 #include "sql.h"
+
 #include <stdlib.h>
 #include <string.h>
+
 #include "memory.h"
-bool sql_translate(const char *source, struct sql_statement *statement, struct failure *failure) {
-  (void)failure;
-  statement->text = wh_copy(source);
-  return true;
-}
+#include "sql_internal.h"
+
 void sql_statement_free(struct sql_statement *statement) {
   free(statement->text);
+  for (size_t i = 0; i < sizeof statement->arguments / sizeof *statement->arguments; i++) free(statement->arguments[i]);
+  for (size_t i = 0; i < statement->marker_count; i++) free(statement->markers[i]);
+  free(statement->markers);
+  memset(statement, 0, sizeof *statement);
 }
-bool sql_type(const char *type, char **out, struct failure *failure) {
-  (void)failure;
-  *out = wh_copy(type);
+
+static bool is_any(const struct tokens *tokens, size_t i, const char *const *words) {
+  for (; *words; words++) {
+    if (token_is(tokens, i, *words)) return true;
+  }
+  return false;
+}
+
+/* The first word outside of brackets from `i` on that is one of those; the end if there is none. */
+static size_t find_word(const struct tokens *tokens, size_t i, const char *const *words) {
+  size_t depth = 0;
+  for (; i < tokens->count; i++) {
+    if (token_is_symbol(tokens, i, '(')) depth++;
+    if (token_is_symbol(tokens, i, ')') && depth) depth--;
+    if (depth == 0 && is_any(tokens, i, words)) return i;
+  }
+  return tokens->count;
+}
+
+static void classify(const struct tokens *tokens, struct sql_statement *statement) {
+  static const char *const rows[] = {"SELECT",  "VALUES",    "FROM",   "TABLE", "SHOW",  "DESCRIBE", "DESC",
+                                     "EXPLAIN", "SUMMARIZE", "PRAGMA", "CALL",  "PIVOT", "UNPIVOT",  NULL};
+  static const char *const main_verbs[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "FROM", NULL};
+  static const char *const returning[] = {"RETURNING", NULL};
+  size_t verb = 0;
+  if (token_is(tokens, 0, "WITH")) verb = find_word(tokens, 1, main_verbs);
+  statement->verb = token_is(tokens, verb, "INSERT")   ? SQL_INSERT
+                    : token_is(tokens, verb, "UPDATE") ? SQL_UPDATE
+                    : token_is(tokens, verb, "DELETE") ? SQL_DELETE
+                    : token_is(tokens, verb, "MERGE")  ? SQL_MERGE
+                                                       : SQL_OTHER;
+  if (statement->verb != SQL_OTHER) {
+    statement->kind = SQL_CHANGE;
+    statement->returning = find_word(tokens, verb, returning) < tokens->count;
+  } else {
+    statement->kind = is_any(tokens, verb, rows) || token_is_symbol(tokens, 0, '(') ? SQL_ROWS : SQL_PLAIN;
+  }
+}
+
+/* Statements whose work is done by the client and the cloud storage, or that need what is not here. */
+static bool refuse(const struct tokens *tokens, struct failure *failure) {
+  static const char *const staging[] = {"PUT", "GET", "REMOVE", NULL};
+  bool copy_into = token_is(tokens, 0, "COPY") && token_is(tokens, 1, "INTO");
+  if ((is_any(tokens, 0, staging) && tokens->count > 1 && tokens->items[1].kind == TOKEN_STRING) || copy_into)
+    return failure_set(failure, "UNSUPPORTED_FEATURE.VOLUMES", "0A000",
+                       "This warehouse has no volumes: PUT, GET, REMOVE and COPY INTO are not supported.");
+  if (token_is(tokens, 0, "BEGIN") && token_is(tokens, 1, "ATOMIC"))
+    return failure_set(failure, "UNSUPPORTED_FEATURE.SQL_SCRIPTING", "0A000",
+                       "This warehouse has no compound statements (BEGIN ATOMIC ... END).");
   return true;
+}
+
+bool sql_translate(const char *source, struct sql_statement *statement, struct failure *failure) {
+  struct tokens tokens = {0};
+  struct buf text = BUF_INIT;
+  bool found = false, good = tokens_read(source, &tokens, failure);
+  memset(statement, 0, sizeof *statement);
+  if (!good) return false;
+  while (tokens.count && token_is_symbol(&tokens, tokens.count - 1, ';')) tokens.count--;
+  if (tokens.count == 0) {
+    good = failure_set(failure, "PARSE_EMPTY_STATEMENT", "42617", "Syntax error, unexpected empty statement.");
+  }
+  good = good && refuse(&tokens, failure) && sql_read_command(&tokens, statement, &found, failure);
+  if (good && !found) {
+    classify(&tokens, statement);
+    good = sql_append_translation(&tokens, 0, tokens.count, statement, &text, failure);
+    if (good && statement->verb == SQL_MERGE && !statement->returning) buf_append_text(&text, "\nRETURNING merge_action");
+    if (good) statement->text = wh_take(&text);
+  }
+  buf_free(&text);
+  tokens_free(&tokens);
+  if (!good) sql_statement_free(statement);
+  return good;
 }

@@ -19,7 +19,6 @@ enum sql_kind {
   SQL_RESET,            /* key */
   SQL_SET_ZONE,         /* zone; NULL: LOCAL */
   SQL_USE,              /* catalog, schema */
-  SQL_USE_ONE,          /* a name that is a schema, or else a catalog */
   SQL_SHOW_CATALOGS,    /* pattern */
   SQL_SHOW_SCHEMAS,     /* catalog, pattern */
   SQL_SHOW_TABLES,      /* catalog, schema, pattern; `flag`: views only */
