@@ -407,6 +407,81 @@ static void columns_become_arrow(void **state) {
   result_schema_unref(schema);
 }
 
+/* Many rows at once: values, bits and texts where they belong, whatever the length of the bitmap says. */
+static void long_columns_become_arrow(void **state) {
+  (void)state;
+  enum { rows_most = 1000, kinds = 7 };
+  static const int32_t types[kinds] = {TTypeId_BOOLEAN_TYPE, TTypeId_SMALLINT_TYPE, TTypeId_INT_TYPE,   TTypeId_BIGINT_TYPE,
+                                       TTypeId_DOUBLE_TYPE,  TTypeId_STRING_TYPE,   TTypeId_BIGINT_TYPE /* sent as i16 */};
+  struct result_schema *schema = schema_of(kinds, types);
+  static const uint32_t counts[] = {0, 1, 7, 8, 9, 64, rows_most};
+  /* Bitmaps: none, one that ends early, one that goes on behind the column; the last has nothing but zeros. */
+  for (size_t turn = 0; turn < COUNT(counts) * 4; turn++) {
+    uint32_t count = counts[turn / 4];
+    uint8_t bitmap[rows_most / 8 + 16];
+    for (size_t i = 0; i < sizeof bitmap; i++) bitmap[i] = turn % 4 == 3 ? 0 : (uint8_t)(0x5A + i * 37);
+    struct slice nulls = slice_of(bitmap, turn % 4 == 0 ? 0 : turn % 4 == 1 ? count / 16 : sizeof bitmap);
+    struct buf bytes[kinds];
+    memset(bytes, 0, sizeof bytes);
+    for (uint32_t i = 0; i < count; i++) {
+      double number = i * 0.5;
+      uint64_t bits;
+      memcpy(&bits, &number, sizeof bits);
+      put(&bytes[0], i % 3 == 0, 1);
+      put(&bytes[1], (uint64_t) - (int64_t)i, 2);
+      put(&bytes[2], i * 70000u, 4);
+      put(&bytes[3], i * UINT64_C(10000000000), 8);
+      put(&bytes[4], bits, 8);
+      put(&bytes[5], i % 5, 4);
+      for (uint32_t c = 0; c < i % 5; c++) buf_append_byte(&bytes[5], (uint8_t)('a' + i % 26));
+      put(&bytes[6], i, 2);
+    }
+    struct TBoolColumn c0 = {.values = {THRIFT_BOOL, count, buf_slice(&bytes[0])}, .nulls = nulls};
+    struct TI16Column c1 = {.values = {THRIFT_I16, count, buf_slice(&bytes[1])}, .nulls = nulls};
+    struct TI32Column c2 = {.values = {THRIFT_I32, count, buf_slice(&bytes[2])}, .nulls = nulls};
+    struct TI64Column c3 = {.values = {THRIFT_I64, count, buf_slice(&bytes[3])}, .nulls = nulls};
+    struct TDoubleColumn c4 = {.values = {THRIFT_DOUBLE, count, buf_slice(&bytes[4])}, .nulls = nulls};
+    struct TStringColumn c5 = {.values = {THRIFT_STRING, count, buf_slice(&bytes[5])}, .nulls = nulls};
+    struct TI16Column c6 = {.values = {THRIFT_I16, count, buf_slice(&bytes[6])}, .nulls = nulls};
+    struct TColumn columns[] = {{.boolVal = &c0},   {.i16Val = &c1},    {.i32Val = &c2}, {.i64Val = &c3},
+                                {.doubleVal = &c4}, {.stringVal = &c5}, {.i16Val = &c6}};
+    struct TRowSet rows = {.has_columns = true, .columns = {kinds, columns}};
+    struct ArrowArray array;
+    assert_int_equal(columnar_to_arrow(&rows, ipc_schema_arrow(schema->arrow), &array, NULL), DBSQL_OK);
+    assert_int_equal(array.length, count);
+    for (size_t k = 0; k < kinds; k++) {
+      struct arrow_column column;
+      int64_t null_count = 0;
+      assert_int_equal(arrow_column_bind(&column, ipc_schema_arrow(schema->arrow)->children[k], NULL), DBSQL_OK);
+      arrow_column_attach(&column, array.children[k]);
+      for (uint32_t i = 0; i < count; i++) {
+        bool null = i / 8 < nulls.size && (nulls.data[i / 8] >> (i % 8) & 1);
+        assert_int_equal(arrow_column_is_null(&column, i), null);
+        null_count += null;
+        if (null) continue;
+        int64_t integer = 0;
+        double number = 0;
+        if (k == 0) assert_int_equal(arrow_column_bool(&column, i), i % 3 == 0);
+        if (k == 4) assert_true(arrow_column_double(&column, i, &number) && number == i * 0.5);
+        if (k == 5) {
+          struct slice text = arrow_column_bytes(&column, i);
+          assert_int_equal(text.size, i % 5);
+          for (size_t c = 0; c < text.size; c++) assert_int_equal(text.data[c], 'a' + i % 26);
+        }
+        if (k == 0 || k == 4 || k == 5) continue;
+        static const int64_t factors[] = {0, -1, 70000, 10000000000, 0, 0, 1};
+        assert_true(arrow_column_int64(&column, i, &integer));
+        assert_int_equal(integer, i * factors[k]);
+      }
+      assert_int_equal(array.children[k]->null_count, null_count);
+      arrow_column_free(&column);
+    }
+    array.release(&array);
+    for (size_t k = 0; k < kinds; k++) buf_free(&bytes[k]);
+  }
+  result_schema_unref(schema);
+}
+
 static void row_sets_become_arrow(void **state) {
   (void)state;
   static const int32_t types[] = {TTypeId_INT_TYPE, TTypeId_STRING_TYPE};
@@ -525,6 +600,7 @@ int main(void) {
       cmocka_unit_test(endless_empty_pages_end),
       cmocka_unit_test(decompression_has_a_limit),
       cmocka_unit_test(columns_become_arrow),
+      cmocka_unit_test(long_columns_become_arrow),
       cmocka_unit_test(row_sets_become_arrow),
       cmocka_unit_test(sql_types_are_told_by_their_text),
       cmocka_unit_test(nested_descriptions_that_point_in_circles_end),
