@@ -282,10 +282,14 @@ dbsql_status result_schema_new(const struct TGetResultSetMetadataResp *metadata,
   struct result_schema *schema = new_schema();
   if (!schema) return error_no_memory(error);
   const struct TTableSchema *table = metadata->schema;
-  schema->lz4 = metadata->lz4Compressed;
-  schema->arrow_from_server = metadata->arrowSchema.size != 0;
-  dbsql_status status =
-      schema->arrow_from_server ? ipc_schema_read(metadata->arrowSchema, &schema->arrow, error) : make_columnar_arrow(schema, table, error);
+  dbsql_status status = DBSQL_OK;
+  if (metadata->arrowSchema.size != 0) status = ipc_schema_read(metadata->arrowSchema, &schema->arrow, error);
+  /* Statements without rows (CREATE TABLE ...) are described by one Thrift column and an Arrow schema without any [recorded]. */
+  if (status == DBSQL_OK && schema->arrow && ipc_schema_arrow(schema->arrow)->n_children == 0 && table && table->columns.count != 0) {
+    ipc_schema_unref(schema->arrow);
+    schema->arrow = NULL;
+  }
+  if (status == DBSQL_OK && !schema->arrow) status = make_columnar_arrow(schema, table, error);
   if (status == DBSQL_OK) status = describe_columns(schema, table, error);
   if (status != DBSQL_OK) {
     error_prefix(error, "the result's metadata");

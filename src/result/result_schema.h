@@ -13,8 +13,6 @@ struct result_schema {
   struct ipc_schema *arrow; /* never NULL */
   size_t column_count;
   dbsql_column *columns;
-  bool lz4;               /* the server compresses inline batches */
-  bool arrow_from_server; /* false: made from the Thrift schema, values arrive in columns */
   struct arena texts;
 };
 
