@@ -37,6 +37,7 @@ struct answer {
   bool only_accepted;     /* no direct results: state, metadata and rows are asked for */
   bool no_result_set;     /* as the handle and the state say */
   bool staging;
+  bool truncated;
   bool more;
   bool open; /* the server does not close the operation by itself */
   struct buf schema;
@@ -54,6 +55,8 @@ static void fill_metadata(struct answer *answer, struct TGetResultSetMetadataRes
                                                  .arrowSchema = buf_slice(&answer->schema),
                                                  .has_isStagingOperation = true,
                                                  .isStagingOperation = answer->staging};
+  static struct thrift_unknown truncated = {.id = 0xD11, .type = THRIFT_BOOL, .bytes = {(const uint8_t *)"\1", 1}};
+  if (answer->truncated) metadata->unknown = &truncated;
 }
 
 struct arrow_page {
@@ -622,6 +625,29 @@ static void errors_say_whose_they_are(void **state) {
   end(&scene);
 }
 
+static void a_call_that_was_not_begun_is_refused(void **state) {
+  (void)state;
+  struct scene scene;
+  begin(&scene);
+  serve_numbers(&scene.answer, 1);
+  dbsql_call call = {0};
+  call.timeout_ms = 100;
+  dbsql_error *error = NULL;
+  dbsql_result *result = execute(&scene);
+  dbsql_result *other;
+  dbsql_connection *connection;
+  struct ArrowArrayStream stream;
+  bool has_row;
+  static const char text[] = "begin with DBSQL_CALL_INIT";
+  assert_error(dbsql_connect(scene.config, &call, &connection, &error), &error, "HY009", text);
+  assert_error(dbsql_execute(scene.connection, "SELECT", SIZE_MAX, &call, &other, &error), &error, "HY009", text);
+  assert_error(dbsql_result_stream(result, &call, &stream, &error), &error, "HY009", text);
+  assert_error(dbsql_row_next(result, &call, &has_row, &error), &error, "HY009", text);
+  assert_true(step(result));
+  dbsql_result_free(result);
+  end(&scene);
+}
+
 struct journal {
   pthread_mutex_t lock;
   struct buf text;
@@ -651,6 +677,15 @@ static void calls_and_warnings_are_logged_and_secrets_are_not(void **state) {
   scene.answer.status = &with_info;
   scene.answer.only_accepted = true;
   dbsql_result_free(execute(&scene));
+  /* Odd, but nothing is lost: more rows than are declared, and truncation by the server. */
+  serve_numbers(&scene.answer, 5);
+  scene.answer.rows = 3;
+  scene.answer.only_accepted = false;
+  scene.answer.truncated = true;
+  dbsql_result *result = execute(&scene);
+  assert_true(step(result) && step(result) && step(result));
+  assert_false(step(result));
+  dbsql_result_free(result);
   end(&scene);
   const char *text = buf_text(&journal.text);
   static const char *const lines[] = {
@@ -661,6 +696,8 @@ static void calls_and_warnings_are_logged_and_secrets_are_not(void **state) {
       "warn backend: the server warns method=ExecuteStatement warning=the warehouse is tired\n",
       "trace thrift: request method=CloseOperation message=TCloseOperationReq{",
       "trace thrift: answer method=OpenSession message=TOpenSessionResp{",
+      "warn result: an Arrow batch has more rows than are declared for it, which are dropped rows=2 next_row=0\n",
+      "warn backend: the server has cut the result at its limit of bytes query_id=01020304",
       "info session: session closed connection_id=01020304-0506-0708-090a-0b0c0d0e0f10",
   };
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -705,13 +742,17 @@ static void nobody_waits_for_the_keep_alive_thread(void **state) {
   end(&scene);
 }
 
-/* Everything after the statement has been accepted is never answered. */
-static bool dead_after_execute(struct thrift_exchange *exchange, struct answer *answer) {
-  if (exchange->method == TCLI_OpenSession || exchange->method == TCLI_ExecuteStatement) return false;
+/* Everything after the statement has been accepted is never answered; or already the statement is not. */
+static bool dead_from_execute(struct thrift_exchange *exchange, struct answer *answer) {
+  if (exchange->method == TCLI_OpenSession) return false;
   test_event_set(&answer->stalled);
   test_event_wait(&answer->go_on);
   exchange_close(exchange->http);
   return true;
+}
+
+static bool dead_after_execute(struct thrift_exchange *exchange, struct answer *answer) {
+  return exchange->method != TCLI_ExecuteStatement && dead_from_execute(exchange, answer);
 }
 
 struct trigger {
@@ -728,25 +769,27 @@ static void *trigger_when(void *user) {
 
 static void a_cancelled_call_returns_though_the_network_is_dead(void **state) {
   (void)state;
-  struct scene scene;
-  begin(&scene);
-  scene.answer.first = dead_after_execute;
-  scene.answer.only_accepted = true;
-  dbsql_call call = DBSQL_CALL_INIT;
-  assert_int_equal(dbsql_cancel_new(&call.cancel, NULL), DBSQL_OK);
-  struct trigger trigger = {&scene.answer.stalled, call.cancel};
-  pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, trigger_when, &trigger), 0);
-  int64_t start = now_ms();
-  dbsql_result *result;
-  assert_int_equal(dbsql_execute(scene.connection, "SELECT", SIZE_MAX, &call, &result, NULL), DBSQL_ERROR_CANCELLED);
-  assert_int_equal(dbsql_connection_close(scene.connection, &call, NULL), DBSQL_ERROR_CANCELLED);
-  assert_true(now_ms() - start < soon_ms);
-  scene.connection = NULL;
-  pthread_join(thread, NULL);
-  dbsql_cancel_free(call.cancel);
-  test_event_set(&scene.answer.go_on);
-  end(&scene);
+  for (int accepted = 0; accepted < 2; accepted++) {
+    struct scene scene;
+    begin(&scene);
+    scene.answer.first = accepted ? dead_after_execute : dead_from_execute;
+    scene.answer.only_accepted = true;
+    dbsql_call call = DBSQL_CALL_INIT;
+    assert_int_equal(dbsql_cancel_new(&call.cancel, NULL), DBSQL_OK);
+    struct trigger trigger = {&scene.answer.stalled, call.cancel};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, trigger_when, &trigger), 0);
+    int64_t start = now_ms();
+    dbsql_result *result;
+    assert_int_equal(dbsql_execute(scene.connection, "SELECT", SIZE_MAX, &call, &result, NULL), DBSQL_ERROR_CANCELLED);
+    assert_int_equal(dbsql_connection_close(scene.connection, &call, NULL), DBSQL_ERROR_CANCELLED);
+    assert_true(now_ms() - start < soon_ms);
+    scene.connection = NULL;
+    pthread_join(thread, NULL);
+    dbsql_cancel_free(call.cancel);
+    test_event_set(&scene.answer.go_on);
+    end(&scene);
+  }
 }
 
 static void the_end_of_a_result_is_told_within_the_time_limit(void **state) {
@@ -953,6 +996,7 @@ int main(void) {
       cmocka_unit_test(a_statement_without_a_result_set_has_no_columns),
       cmocka_unit_test(results_of_every_shape),
       cmocka_unit_test(errors_say_whose_they_are),
+      cmocka_unit_test(a_call_that_was_not_begun_is_refused),
       cmocka_unit_test(calls_and_warnings_are_logged_and_secrets_are_not),
       cmocka_unit_test(nobody_waits_for_the_keep_alive_thread),
       cmocka_unit_test(a_cancelled_call_returns_though_the_network_is_dead),

@@ -368,6 +368,67 @@ static void two_gibibytes_are_the_end(void **state) {
   schema.release(&schema);
 }
 
+/* A whole column at once is for an empty builder of the right type; whatever else is told when it is finished. */
+static void whole_columns(void **state) {
+  (void)state;
+  int64_t live = mem_test_live_blocks();
+  static const struct {
+    const char *format;
+    int way; /* 0 fixed width, 1 bytes, 2 entries */
+    size_t size;
+    const char *says; /* NULL: it works */
+  } cases[] = {
+      {"l", 0, 0, NULL},
+      {"b", 0, 0, NULL},
+      {"u", 1, 6, NULL},
+      {"z", 1, 0, NULL},
+      {"u", 0, 0, "a value was appended that the type does not take"},
+      {"l", 1, 8, "a value was appended that the type does not take"},
+      {"U", 1, 8, "a value was appended that the type does not take"},
+      {"l", 2, 0, "a value was appended that the type does not take"},
+      {"u", 1, (size_t)INT32_MAX + 1, "2 GiB"},
+  };
+  for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+    bool twice = i % 2 == 1;
+    struct ArrowSchema schema;
+    struct arrow_builder builder;
+    struct ArrowArray array;
+    dbsql_error *error = NULL;
+    int32_t *offsets;
+    uint8_t *data;
+    make_schema(&schema, cases[i / 2].format, "c");
+    assert_int_equal(arrow_builder_init(&builder, &schema, &error), DBSQL_OK);
+    for (int turn = 0; turn <= twice; turn++) {
+      if (cases[i / 2].way == 0) {
+        uint8_t *values = arrow_builder_fill_fixed(&builder, 3);
+        assert_int_equal(values != NULL, !cases[i / 2].says && turn == 0);
+        if (values) memset(values, 0, strcmp(cases[i / 2].format, "b") == 0 ? 1 : 24);
+      } else if (cases[i / 2].way == 1) {
+        bool made = arrow_builder_fill_bytes(&builder, 3, cases[i / 2].size, &offsets, &data);
+        assert_int_equal(made, !cases[i / 2].says && turn == 0);
+        for (int k = 1; made && k <= 3; k++) offsets[k] = 0;
+      } else {
+        arrow_builder_fill_entries(&builder, 3);
+      }
+    }
+    arrow_builder_mark_nulls(&builder, slice_of("\xfd", 1)); /* what lies behind the column does not count */
+    const char *says = cases[i / 2].says ? cases[i / 2].says : twice ? "has values already" : NULL;
+    dbsql_status status = arrow_builder_finish(&builder, &array, &error);
+    assert_int_equal(status, says ? DBSQL_ERROR_DRIVER : DBSQL_OK);
+    if (says && !strstr(dbsql_error_message(error), says)) fail_msg("%s", dbsql_error_message(error));
+    if (!says) {
+      assert_int_equal(array.length, 3);
+      assert_int_equal(array.null_count, 2);
+      assert_int_equal(((const uint8_t *)array.buffers[0])[0], 2);
+      array.release(&array);
+    }
+    dbsql_error_free(error);
+    arrow_builder_free(&builder);
+    schema.release(&schema);
+  }
+  assert_int_equal(mem_test_live_blocks(), live);
+}
+
 static void deep_nesting_is_refused(void **state) {
   (void)state;
   for (int depth = arrow_max_depth; depth <= arrow_max_depth + 1; depth++) {
@@ -430,6 +491,7 @@ int main(void) {
       cmocka_unit_test(nested_arrays_and_moved_children),
       cmocka_unit_test(wrong_use_is_an_error),
       cmocka_unit_test(two_gibibytes_are_the_end),
+      cmocka_unit_test(whole_columns),
       cmocka_unit_test(deep_nesting_is_refused),
       cmocka_unit_test(every_allocation_may_fail),
   };

@@ -103,10 +103,12 @@ dbsql_status dbsql_result_stream(dbsql_result *result, const dbsql_call *call, s
   if (result->columns) {
     return error_set(error, DBSQL_ERROR_DRIVER, "HY010", "the result is being read row by row; it cannot become a stream any more");
   }
+  dbsql_status valid = call_validate(call, error);
+  if (valid != DBSQL_OK) return valid;
   struct result_stream *self = mem_alloc_zero(1, sizeof *self);
   if (!self) return error_no_memory(error);
   self->call = (dbsql_call)DBSQL_CALL_INIT;
-  if (call && call->struct_size >= sizeof *call) {
+  if (call) {
     self->call = *call;
     if (call->correlation_id) {
       self->correlation_id = mem_strdup(call->correlation_id);

@@ -53,7 +53,11 @@ static dbsql_status take_direct_results(struct thrift_operation *operation, cons
     operation->first_rows = direct->resultSet;
     if (!operation->metadata) operation->metadata = direct->resultSet->resultSetMetadata;
     /* Where there are rows there is a result, whatever the flag says. */
-    if (has_rows(direct->resultSet)) operation->has_result_set = true;
+    if (!operation->has_result_set && has_rows(direct->resultSet)) {
+      operation->has_result_set = true;
+      log_write(thrift_log(operation), DBSQL_LOG_WARN, "backend", "the server sends rows of a statement that it says has none", "query_id",
+                operation->base.key.id, (char *)NULL);
+    }
     /* Rows are there, so it has finished, whatever else is missing. */
     operation->base.has_ended = true;
   }

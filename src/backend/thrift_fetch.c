@@ -31,7 +31,21 @@ static dbsql_status take_first_page(struct thrift_operation *operation, dbsql_er
   return DBSQL_OK;
 }
 
-static dbsql_status take_metadata(const struct TGetResultSetMetadataResp *metadata, struct result_schema **schema, dbsql_error **error) {
+/* truncatedByThriftLimit, a field without a public name: the server has cut the result (thrift.md 2.8). */
+static bool is_truncated(const struct TGetResultSetMetadataResp *metadata) {
+  enum { truncated_id = 0xD11 };
+  for (const struct thrift_unknown *field = metadata->unknown; field; field = field->next) {
+    if (field->id == truncated_id && field->type == THRIFT_BOOL && field->bytes.size == 1) return field->bytes.data[0] != 0;
+  }
+  return false;
+}
+
+static dbsql_status take_metadata(const struct thrift_operation *operation, const struct TGetResultSetMetadataResp *metadata,
+                                  struct result_schema **schema, dbsql_error **error) {
+  if (is_truncated(metadata)) {
+    log_write(thrift_log(operation), DBSQL_LOG_WARN, "backend", "the server has cut the result at its limit of bytes", "query_id",
+              operation->base.key.id, (char *)NULL);
+  }
   if (metadata->has_isStagingOperation && metadata->isStagingOperation) {
     return error_set(error, DBSQL_ERROR_DRIVER, "HYC00",
                      "PUT, GET and REMOVE on volumes are not supported by this version: no file has been sent, received or removed");
@@ -51,7 +65,7 @@ static dbsql_status ask_metadata(struct thrift_backend *backend, struct thrift_o
   dbsql_status status = thrift_call(backend->client, TCLI_GetResultSetMetadata, &request, HTTP_RETRY_IDEMPOTENT, operation->base.key.id,
                                     call, &answer, &response, error);
   if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_GetResultSetMetadata, thrift_log(operation), error);
-  if (status == DBSQL_OK) status = take_metadata(&response, schema, error);
+  if (status == DBSQL_OK) status = take_metadata(operation, &response, schema, error);
   if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
   thrift_answer_free(&answer);
   return status;
@@ -63,7 +77,7 @@ dbsql_status thrift_describe(struct backend_operation *base, const struct call *
   *affected_rows = operation->modified_rows;
   dbsql_status status;
   if (operation->metadata) {
-    status = take_metadata(operation->metadata, schema, error);
+    status = take_metadata(operation, operation->metadata, schema, error);
   } else if (!operation->has_result_set) {
     return result_schema_empty(schema, error);
   } else {

@@ -164,6 +164,10 @@ dbsql_status thrift_open_session(struct backend *base, const struct call *call, 
     bool said_so = response.has_initialNamespace && base->protocol_version >= namespace_since;
     bool by_setting = thrift_is_plain(backend) && settings->plain && *settings->schema && !*settings->catalog;
     namespace_taken = said_so || by_setting;
+    if (status == DBSQL_OK && thrift_is_plain(backend) && !settings->plain) {
+      log_write(settings->log, DBSQL_LOG_WARN, "backend", "the server is a plain HiveServer2: no Arrow, no direct results, no row offsets",
+                (char *)NULL);
+    }
   }
   thrift_answer_free(&answer);
   error_clear(&reason);

@@ -83,6 +83,12 @@ static void begin(struct call *call, int64_t timeout_ms) {
   call->correlation_id = NULL;
 }
 
+dbsql_status call_validate(const dbsql_call *user, dbsql_error **error) {
+  if (!user || user->struct_size >= sizeof *user) return DBSQL_OK;
+  return error_set(error, DBSQL_ERROR_DRIVER, "HY009", "dbsql_call: struct_size is %zu instead of %zu: begin with DBSQL_CALL_INIT",
+                   user->struct_size, sizeof *user);
+}
+
 void call_begin(struct call *call, const dbsql_call *user, int64_t default_timeout_ms) {
   int64_t timeout_ms = default_timeout_ms;
   if (user && user->struct_size >= sizeof *user && user->timeout_ms != 0) timeout_ms = user->timeout_ms;

@@ -21,6 +21,8 @@ struct call {
   const char *correlation_id; /* may be NULL */
 };
 
+/* Refuses a struct that was not begun with DBSQL_CALL_INIT: what it asks for would be ignored. NULL is allowed. */
+dbsql_status call_validate(const dbsql_call *user, dbsql_error **error);
 /* Starts the clock. `user` may be NULL; `default_timeout_ms` 0 means no limit. */
 void call_begin(struct call *call, const dbsql_call *user, int64_t default_timeout_ms);
 /* A call of the library's own, such as cleaning up after a cancelled one. */

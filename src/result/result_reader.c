@@ -1,5 +1,7 @@
 #include "result/result_reader.h"
 
+#include <stdio.h>
+
 #include "arrow/lz4_frames.h"
 #include "base/error.h"
 #include "result/columnar.h"
@@ -18,6 +20,15 @@ void result_reader_init(struct result_reader *reader, struct page_source source,
     reader->page_is_first = true;
     *first = (struct page){0};
   }
+}
+
+/* What is odd and does no harm. */
+static void warn_of_rows(const struct result_reader *reader, const char *what, int64_t rows) {
+  char count[32], next[32];
+  if (!log_wants(reader->log, DBSQL_LOG_WARN)) return;
+  snprintf(count, sizeof count, "%lld", (long long)rows);
+  snprintf(next, sizeof next, "%lld", (long long)reader->next_row);
+  log_write(reader->log, DBSQL_LOG_WARN, "result", what, "rows", count, "next_row", next, (char *)NULL);
 }
 
 static void close_page(struct result_reader *reader) {
@@ -132,7 +143,10 @@ static dbsql_status next_message(struct result_reader *reader, struct ArrowArray
     return DBSQL_OK;
   }
   if (reader->batch_left >= 0) {
-    if (out->length > reader->batch_left) arrow_batch_slice(out, 0, reader->batch_left); /* padding: results.md 1.5, 10 */
+    if (out->length > reader->batch_left) { /* padding: results.md 1.5, 10 */
+      warn_of_rows(reader, "an Arrow batch has more rows than are declared for it, which are dropped", out->length - reader->batch_left);
+      arrow_batch_slice(out, 0, reader->batch_left);
+    }
     reader->batch_left -= out->length;
   }
   reader->batch_rows += out->length;
@@ -174,6 +188,7 @@ static dbsql_status read_next(struct result_reader *reader, const struct call *c
     }
     /* Rows that were there before are dropped (an answer that begins before what was asked for). */
     int64_t known = reader->next_row - reader->position;
+    if (known > 0) warn_of_rows(reader, "the server repeats rows, which are dropped", known < out->length ? known : out->length);
     reader->position += out->length;
     if (known >= out->length) {
       out->release(out);

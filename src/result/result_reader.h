@@ -3,6 +3,7 @@
 #define DBSQL_RESULT_RESULT_READER_H
 
 #include "base/call.h"
+#include "base/log.h"
 #include "result/page.h"
 #include "result/result_schema.h"
 
@@ -17,6 +18,7 @@ struct result_reader {
   struct page_source source;
   struct result_schema *schema; /* a reference */
   size_t max_decoded_bytes;
+  const struct log *log; /* borrowed; NULL after the init */
   struct page page;
   bool page_is_first; /* was given at the start, and has not been looked at */
   bool page_is_open;

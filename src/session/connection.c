@@ -137,6 +137,8 @@ cleanup:
 }
 
 dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_call, dbsql_connection **out, dbsql_error **error) {
+  dbsql_status valid = call_validate(user_call, error);
+  if (valid != DBSQL_OK) return valid;
   dbsql_connection *connection = mem_alloc_zero(1, sizeof *connection);
   if (!connection) return error_no_memory(error);
   atomic_init(&connection->refs, 1);
@@ -201,6 +203,8 @@ dbsql_status connection_close(dbsql_connection *connection, const dbsql_call *us
 }
 
 dbsql_status connection_begin(dbsql_connection *connection, const dbsql_call *user_call, struct call *call, dbsql_error **error) {
+  dbsql_status valid = call_validate(user_call, error);
+  if (valid != DBSQL_OK) return valid;
   call_begin(call, user_call, connection->call_timeout_ms);
   if (!atomic_load(&connection->is_open)) {
     dbsql_status status =

@@ -113,6 +113,7 @@ static dbsql_status result_new(dbsql_connection *connection, struct backend_oper
   if (status == DBSQL_OK) {
     result->operation = operation;
     result_reader_init(&result->reader, source, result->schema, (size_t)config_int(connection->config, OPTION_max_response_bytes), NULL);
+    result->reader.log = &connection->config->log;
     status = read_affected_rows(result, call, error);
   }
   if (status != DBSQL_OK) {
@@ -211,6 +212,8 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
 
 dbsql_status statement_cancel(dbsql_statement *statement, const dbsql_call *user_call, dbsql_error **error) {
   dbsql_connection *connection = statement->connection;
+  dbsql_status valid = call_validate(user_call, error);
+  if (valid != DBSQL_OK) return valid;
   struct operation_key key;
   pthread_mutex_lock(&statement->lock);
   if (statement->running) statement->cancel_asked = true;
