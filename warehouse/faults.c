@@ -3,37 +3,65 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What a fault can strike: Thrift calls (any, or of one method), and the endpoints that are named below. */
+enum { AT_THRIFT = 1, AT_FLAGS = 2, AT_TELEMETRY = 4, AT_OTLP = 8, AT_ALL = 15 };
+
+static const struct {
+  const char *name;
+  unsigned at;
+} endpoints[] = {
+    {"feature-flags", AT_FLAGS},
+    {"telemetry-ext", AT_TELEMETRY},
+    {"telemetry-unauth", AT_TELEMETRY},
+    {"telemetry", AT_TELEMETRY},
+    {"otlp-traces", AT_OTLP},
+    {"otlp-metrics", AT_OTLP},
+    {"otlp-logs", AT_OTLP},
+    {"otlp", AT_OTLP},
+};
+
 static const struct {
   const char *name;
   enum fault_kind kind;
   int status;
+  unsigned at;
 } kinds[] = {
-    {"http-400", FAULT_HTTP_STATUS, 400},
-    {"http-401", FAULT_HTTP_STATUS, 401},
-    {"401", FAULT_HTTP_STATUS, 401},
-    {"http-403", FAULT_HTTP_STATUS, 403},
-    {"403", FAULT_HTTP_STATUS, 403},
-    {"http-404", FAULT_HTTP_STATUS, 404},
-    {"404", FAULT_HTTP_STATUS, 404},
-    {"http-408", FAULT_HTTP_STATUS, 408},
-    {"http-429", FAULT_HTTP_STATUS, 429},
-    {"http-500", FAULT_HTTP_STATUS, 500},
-    {"http-502", FAULT_HTTP_STATUS, 502},
-    {"http-503", FAULT_HTTP_STATUS, 503},
-    {"http-504", FAULT_HTTP_STATUS, 504},
-    {"html-body", FAULT_HTML_BODY, 200},
-    {"garbage-body", FAULT_GARBAGE_BODY, 200},
-    {"reset-before", FAULT_RESET_BEFORE, 0},
-    {"reset-after", FAULT_RESET_AFTER, 0},
-    {"stall", FAULT_STALL, 0},
-    {"slow-body", FAULT_SLOW_BODY, 0},
-    {"truncated-body", FAULT_TRUNCATED_BODY, 0},
-    {"oversized-body", FAULT_OVERSIZED_BODY, 0},
-    {"wrong-row-count", FAULT_WRONG_ROW_COUNT, 0},
-    {"wrong-sequence-id", FAULT_WRONG_SEQUENCE_ID, 0},
-    {"extra-fields", FAULT_EXTRA_FIELDS, 0},
-    {"session-lost", FAULT_SESSION_LOST, 0},
-    {"empty-page", FAULT_EMPTY_PAGE, 0},
+    {"http-400", FAULT_HTTP_STATUS, 400, AT_ALL},
+    {"http-401", FAULT_HTTP_STATUS, 401, AT_ALL},
+    {"401", FAULT_HTTP_STATUS, 401, AT_ALL},
+    {"http-403", FAULT_HTTP_STATUS, 403, AT_ALL},
+    {"403", FAULT_HTTP_STATUS, 403, AT_ALL},
+    {"http-404", FAULT_HTTP_STATUS, 404, AT_ALL},
+    {"404", FAULT_HTTP_STATUS, 404, AT_ALL},
+    {"http-408", FAULT_HTTP_STATUS, 408, AT_ALL},
+    {"http-413", FAULT_HTTP_STATUS, 413, AT_ALL},
+    {"http-429", FAULT_HTTP_STATUS, 429, AT_ALL},
+    {"http-500", FAULT_HTTP_STATUS, 500, AT_ALL},
+    {"http-502", FAULT_HTTP_STATUS, 502, AT_ALL},
+    {"http-503", FAULT_HTTP_STATUS, 503, AT_ALL},
+    {"http-504", FAULT_HTTP_STATUS, 504, AT_ALL},
+    {"html-body", FAULT_HTML_BODY, 200, AT_ALL},
+    {"garbage-body", FAULT_GARBAGE_BODY, 200, AT_ALL},
+    {"reset-before", FAULT_RESET_BEFORE, 0, AT_ALL},
+    {"reset-after", FAULT_RESET_AFTER, 0, AT_ALL},
+    {"stall", FAULT_STALL, 0, AT_ALL},
+    {"slow-body", FAULT_SLOW_BODY, 0, AT_ALL},
+    {"truncated-body", FAULT_TRUNCATED_BODY, 0, AT_ALL},
+    {"oversized-body", FAULT_OVERSIZED_BODY, 0, AT_ALL},
+    {"wrong-row-count", FAULT_WRONG_ROW_COUNT, 0, AT_THRIFT},
+    {"wrong-sequence-id", FAULT_WRONG_SEQUENCE_ID, 0, AT_THRIFT},
+    {"extra-fields", FAULT_EXTRA_FIELDS, 0, AT_THRIFT},
+    {"session-lost", FAULT_SESSION_LOST, 0, AT_THRIFT},
+    {"empty-page", FAULT_EMPTY_PAGE, 0, AT_THRIFT},
+    {"redirect", FAULT_REDIRECT, 302, AT_ALL},
+    {"reset-body", FAULT_RESET_BODY, 0, AT_ALL},
+    {"delay", FAULT_DELAY, 0, AT_ALL},
+    {"empty-body", FAULT_EMPTY_BODY, 0, AT_FLAGS | AT_TELEMETRY | AT_OTLP},
+    {"malformed-json", FAULT_MALFORMED_JSON, 0, AT_FLAGS | AT_TELEMETRY},
+    {"extra-keys", FAULT_EXTRA_KEYS, 0, AT_FLAGS | AT_TELEMETRY},
+    {"wrong-types", FAULT_WRONG_TYPES, 0, AT_FLAGS | AT_TELEMETRY},
+    {"partial-success", FAULT_PARTIAL_SUCCESS, 0, AT_TELEMETRY | AT_OTLP},
+    {"lying-count", FAULT_LYING_COUNT, 0, AT_TELEMETRY},
 };
 
 void faults_init(struct faults *faults) {
@@ -90,8 +118,39 @@ static bool read_member(struct fault *fault, const char *key, const json_t *valu
   if (strcmp(key, "skip") == 0) return read_number(value, key, 0, &fault->skip, message, size);
   if (strcmp(key, "delay_ms") == 0) return read_number(value, key, 0, &fault->delay_ms, message, size);
   if (strcmp(key, "bytes") == 0) return read_number(value, key, 1, &fault->bytes, message, size);
-  snprintf(message, size, "there is no member \"%s\" (known: name, method, count, skip, retry_after, message, delay_ms, bytes)", key);
+  if (strcmp(key, "accepted") == 0) return read_number(value, key, 0, &fault->accepted, message, size);
+  if (strcmp(key, "location") == 0) return read_text(value, key, fault->location, sizeof fault->location, message, size);
+  if (strcmp(key, "status") == 0) return read_number(value, key, 300, &fault->redirect, message, size);
+  snprintf(message, size,
+           "there is no member \"%s\" (known: name, method, count, skip, retry_after, message, delay_ms, bytes, location,"
+           " status, accepted)",
+           key);
   return false;
+}
+
+/* That the fault can happen where it is to, and has what it needs. */
+static bool check_place(struct fault *fault, char *message, size_t size) {
+  unsigned at = AT_THRIFT, possible = 0;
+  for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
+    if (strcmp(endpoints[i].name, fault->method) == 0) at = endpoints[i].at;
+  }
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    if (kinds[i].kind == fault->kind) possible = kinds[i].at;
+  }
+  if (!(possible & at)) {
+    snprintf(message, size, "the fault \"%s\" cannot strike \"%s\"", fault->name, fault->method[0] ? fault->method : "any Thrift call");
+    return false;
+  }
+  if ((fault->kind == FAULT_REDIRECT) != (fault->location[0] != '\0')) {
+    snprintf(message, size, "\"location\" belongs to the fault \"redirect\", which needs it");
+    return false;
+  }
+  if (fault->redirect && (fault->kind != FAULT_REDIRECT || fault->redirect > 308)) {
+    snprintf(message, size, "\"status\" is that of a redirect: 300 to 308");
+    return false;
+  }
+  if (fault->redirect) fault->status = (int)fault->redirect;
+  return true;
 }
 
 bool faults_arm(struct faults *faults, const json_t *json, char *message, size_t size) {
@@ -109,6 +168,7 @@ bool faults_arm(struct faults *faults, const json_t *json, char *message, size_t
     snprintf(message, size, "\"name\" is missing");
     return false;
   }
+  if (!check_place(&fault, message, size)) return false;
   if (fault.delay_ms < 0) fault.delay_ms = fault.kind == FAULT_STALL ? 600000 : 50;
   if (fault.bytes == 0) fault.bytes = fault.kind == FAULT_OVERSIZED_BODY ? INT64_C(1) << 30 : 16;
   pthread_mutex_lock(&faults->lock);
@@ -128,12 +188,13 @@ void faults_clear(struct faults *faults) {
 /* ---- Striking ---------------------------------------------------------------------------------------------------------------------------
  */
 
-struct fault faults_take(struct faults *faults, const char *method) {
+/* `any`: those that name nothing strike too. */
+static struct fault take(struct faults *faults, bool any, const char *name, const char *group) {
   struct fault taken = {.kind = FAULT_NONE};
   pthread_mutex_lock(&faults->lock);
   for (int i = 0; i < faults->count && taken.kind == FAULT_NONE; i++) {
     struct fault *fault = &faults->list[i];
-    if (fault->method[0] && strcmp(fault->method, method) != 0) continue;
+    if (fault->method[0] ? strcmp(fault->method, name) != 0 && strcmp(fault->method, group) != 0 : !any) continue;
     if (fault->skip > 0) {
       fault->skip--;
       continue;
@@ -154,6 +215,14 @@ struct fault faults_take(struct faults *faults, const char *method) {
   }
   pthread_mutex_unlock(&faults->lock);
   return taken;
+}
+
+struct fault faults_take(struct faults *faults, const char *method) {
+  return take(faults, true, method, method);
+}
+
+struct fault faults_take_endpoint(struct faults *faults, const char *endpoint, const char *group) {
+  return take(faults, false, endpoint, group);
 }
 
 json_t *faults_list(struct faults *faults) {

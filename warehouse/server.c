@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "faulty.h"
 #include "memory.h"
 #include "service.h"
 #include "thrift/tcli.h"
@@ -49,10 +50,6 @@ struct exchange {
 
 /* ---- Answers ----------------------------------------------------------------------------------------------------------------------------
  */
-
-static void sleep_ms(const struct server *server, int64_t ms) {
-  for (; ms > 0 && !server->warehouse->stopping; ms -= 10) nanosleep(&(struct timespec){0, (ms < 10 ? ms : 10) * 1000000}, NULL);
-}
 
 static void log_access(struct server *server, struct MHD_Connection *connection, const struct exchange *exchange, const char *method,
                        const char *url, int status, size_t bytes) {
@@ -150,71 +147,6 @@ static mhd_result send_error(struct server *server, struct MHD_Connection *conne
   return result;
 }
 
-/* ---- Answers that go wrong
- * ---------------------------------------------------------------------------------------------------------------- */
-
-/* Ends the connection with a reset: its socket is put in the place of another one that is not connected, and closed that way. */
-static mhd_result reset_connection(struct MHD_Connection *connection) {
-  const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-  if (!info) return MHD_NO;
-  struct linger at_once = {1, 0};
-  setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  int other = socket(AF_UNIX, SOCK_STREAM, 0);
-  if (other >= 0) {
-    dup2(other, info->connect_fd);
-    close(other);
-  }
-  return MHD_NO;
-}
-
-/* A body that is sent in a way of its own. */
-struct faulty_body {
-  const struct server *server;
-  struct buf bytes;
-  enum fault_kind kind;
-  uint64_t end; /* from here on the connection breaks */
-  int64_t piece;
-  int64_t delay_ms;
-};
-
-static ssize_t read_faulty(void *user, uint64_t position, char *out, size_t room) {
-  struct faulty_body *body = user;
-  if (body->kind == FAULT_TRUNCATED_BODY && position >= body->end) return MHD_CONTENT_READER_END_WITH_ERROR;
-  if (body->server->warehouse->stopping) return MHD_CONTENT_READER_END_WITH_ERROR;
-  if (body->kind == FAULT_SLOW_BODY) {
-    if (position > 0) sleep_ms(body->server, body->delay_ms);
-    if (room > (size_t)body->piece) room = (size_t)body->piece;
-  }
-  if (position >= body->end) return MHD_CONTENT_READER_END_OF_STREAM;
-  if (room > body->end - position) room = (size_t)(body->end - position);
-  if (position < body->bytes.size) {
-    if (room > body->bytes.size - position) room = (size_t)(body->bytes.size - position);
-    memcpy(out, body->bytes.data + position, room);
-  } else {
-    memset(out, 0, room);
-  }
-  return (ssize_t)room;
-}
-
-static void free_faulty(void *user) {
-  struct faulty_body *body = user;
-  buf_free(&body->bytes);
-  free(body);
-}
-
-/* Takes over the bytes. */
-static struct MHD_Response *faulty_response(const struct server *server, const struct fault *fault, struct buf *bytes) {
-  struct faulty_body *body = wh_new(1, sizeof *body);
-  *body = (struct faulty_body){server, *bytes, fault->kind, bytes->size, fault->bytes, fault->delay_ms};
-  memset(bytes, 0, sizeof *bytes);
-  uint64_t size = body->bytes.size;
-  if (fault->kind == FAULT_TRUNCATED_BODY) body->end = size / 2;
-  if (fault->kind == FAULT_OVERSIZED_BODY && (uint64_t)fault->bytes > size) size = body->end = (uint64_t)fault->bytes;
-  struct MHD_Response *response = MHD_create_response_from_callback(size, 32768, read_faulty, body, free_faulty);
-  if (!response) free_faulty(body);
-  return response;
-}
-
 /* ---- Thrift
  * ------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -233,44 +165,73 @@ static const char *status_text(int status) {
   }
 }
 
-static mhd_result answer_thrift(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
-                                const char *url) {
-  struct slice message = buf_slice(&exchange->body);
-  service_method(message, exchange->call.method, sizeof exchange->call.method);
-  exchange->taken = faults_take(&server->faults, exchange->call.method);
+static mhd_result break_connection(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
+                                   const char *url) {
+  log_access(server, connection, exchange, method, url, 0, 0);
+  faulty_reset(connection);
+  return MHD_NO;
+}
+
+/* The faults that come before anything has run. False: there is none of them. */
+static bool answer_early(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
+                         const char *url, mhd_result *result) {
   const struct fault *fault = &exchange->taken;
   if (fault->kind != FAULT_NONE) exchange->fault = fault->name;
   switch (fault->kind) {
     case FAULT_HTTP_STATUS:
-      return send_error(server, connection, exchange, method, url, fault->status, NULL, status_text(fault->status), fault);
+      *result = send_error(server, connection, exchange, method, url, fault->status, NULL, status_text(fault->status), fault);
+      return true;
+    case FAULT_REDIRECT: {
+      const char *const headers[] = {"Location", fault->location, NULL};
+      *result = send_text(server, connection, exchange, method, url, fault->status, "text/plain; charset=utf-8", "Elsewhere.", headers);
+      return true;
+    }
     case FAULT_HTML_BODY:
-      return send_text(server, connection, exchange, method, url, 200, "text/html; charset=utf-8",
-                       "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to continue.</body></html>", NULL);
+      *result = send_text(server, connection, exchange, method, url, 200, "text/html; charset=utf-8",
+                          "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to continue.</body></html>", NULL);
+      return true;
     case FAULT_GARBAGE_BODY:
-      return send_text(server, connection, exchange, method, url, 200, "application/x-thrift",
-                       "\x80\x01\xff\x02 these bytes are no message of Thrift \xff\xfe", NULL);
-    case FAULT_STALL: sleep_ms(server, fault->delay_ms); /* fallthrough */
-    case FAULT_RESET_BEFORE: log_access(server, connection, exchange, method, url, 0, 0); return reset_connection(connection);
-    default: break;
+      *result = send_text(server, connection, exchange, method, url, 200, "application/x-thrift",
+                          "\x80\x01\xff\x02 these bytes are no message of Thrift \xff\xfe", NULL);
+      return true;
+    case FAULT_STALL: faulty_sleep(&server->warehouse->stopping, fault->delay_ms); /* fallthrough */
+    case FAULT_RESET_BEFORE: *result = break_connection(server, connection, exchange, method, url); return true;
+    case FAULT_DELAY: faulty_sleep(&server->warehouse->stopping, fault->delay_ms); return false;
+    default: return false;
   }
+}
+
+/* Sends what was answered, in the way that the fault says. Takes over the bytes. */
+static mhd_result send_late(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
+                            const char *url, int status, const char *content_type, struct buf *out) {
+  size_t size = out->size;
+  struct MHD_Response *response;
+  if (exchange->taken.kind == FAULT_RESET_AFTER) {
+    buf_free(out);
+    return break_connection(server, connection, exchange, method, url);
+  }
+  if (faulty_is_body(exchange->taken.kind)) {
+    response = faulty_response(&server->warehouse->stopping, connection, &exchange->taken, out);
+  } else {
+    response = MHD_create_response_from_buffer_with_free_callback(size, out->data, mem_free);
+    if (!response) buf_free(out);
+  }
+  return send_response(server, connection, exchange, method, url, status, content_type, response, size);
+}
+
+static mhd_result answer_thrift(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
+                                const char *url) {
+  mhd_result result;
+  struct slice message = buf_slice(&exchange->body);
+  service_method(message, exchange->call.method, sizeof exchange->call.method);
+  exchange->taken = faults_take(&server->faults, exchange->call.method);
+  const struct fault *fault = &exchange->taken;
+  if (answer_early(server, connection, exchange, method, url, &result)) return result;
   struct service_faults faults = {fault->kind == FAULT_WRONG_ROW_COUNT, fault->kind == FAULT_WRONG_SEQUENCE_ID,
                                   fault->kind == FAULT_EXTRA_FIELDS, fault->kind == FAULT_SESSION_LOST, fault->kind == FAULT_EMPTY_PAGE};
   struct buf out = BUF_INIT;
   service_answer(server->warehouse, message, &faults, &exchange->call, &out);
-  size_t size = out.size;
-  struct MHD_Response *response = NULL;
-  if (fault->kind == FAULT_RESET_AFTER) {
-    buf_free(&out);
-    log_access(server, connection, exchange, method, url, 0, 0);
-    return reset_connection(connection);
-  }
-  if (fault->kind == FAULT_TRUNCATED_BODY || fault->kind == FAULT_SLOW_BODY || fault->kind == FAULT_OVERSIZED_BODY) {
-    response = faulty_response(server, fault, &out);
-  } else {
-    response = MHD_create_response_from_buffer_with_free_callback(size, out.data, mem_free);
-    if (!response) buf_free(&out);
-  }
-  return send_response(server, connection, exchange, method, url, 200, "application/x-thrift", response, size);
+  return send_late(server, connection, exchange, method, url, 200, "application/x-thrift", &out);
 }
 
 /* ---- The control endpoint
