@@ -411,7 +411,7 @@ static void whole_columns(void **state) {
         arrow_builder_fill_entries(&builder, 3);
       }
     }
-    arrow_builder_mark_nulls(&builder, slice_of("\xfd", 1)); /* what lies behind the column does not count */
+    arrow_builder_mark_nulls(&builder, slice_of("\5", 1)); /* what lies behind the column stays 0 */
     const char *says = cases[i / 2].says ? cases[i / 2].says : twice ? "has values already" : NULL;
     dbsql_status status = arrow_builder_finish(&builder, &array, &error);
     assert_int_equal(status, says ? DBSQL_ERROR_DRIVER : DBSQL_OK);
