@@ -889,6 +889,11 @@ static dbsql_status whole_story(dbsql_config *config, dbsql_error **error) {
   return status;
 }
 
+static void log_nothing(void *user, const dbsql_log_record *record) {
+  (void)user;
+  (void)record;
+}
+
 static void without_memory_there_is_an_error_and_no_leak(void **state) {
   (void)state;
   struct TOpenSessionResp open = {.has_status = true,
@@ -921,6 +926,9 @@ static void without_memory_there_is_an_error_and_no_leak(void **state) {
   assert_int_equal(dbsql_config_new(&config, NULL), DBSQL_OK);
   snprintf(text, sizeof text, "http://token:t0ken@127.0.0.1:%d/sql/1.0/warehouses/w", http_server_port(server));
   assert_int_equal(dbsql_config_parse(config, text, strlen(text), NULL), DBSQL_OK);
+  /* What keeps alive, and what logs, may lack memory too. */
+  assert_int_equal(dbsql_config_set(config, "keepalive_interval_s", "3600", NULL), DBSQL_OK);
+  dbsql_config_set_log(config, DBSQL_LOG_TRACE, log_nothing, NULL);
   int64_t live = mem_test_live_blocks();
   uint64_t n = 1;
   for (;; n++) {
