@@ -4,7 +4,9 @@
 #include <string.h>
 
 /* What a fault can strike: Thrift calls (any, or of one method), and the endpoints that are named below. */
-enum { AT_THRIFT = 1, AT_FLAGS = 2, AT_TELEMETRY = 4, AT_OTLP = 8, AT_ALL = 15 };
+enum { AT_THRIFT = 1, AT_FLAGS = 2, AT_TELEMETRY = 4, AT_OTLP = 8 };
+/* OAuth's, one by one and together. */
+enum { AT_CONFIG = 16, AT_METADATA = 32, AT_JWKS = 64, AT_AUTHORIZE = 128, AT_TOKEN = 256, AT_OIDC = 496, AT_ALL = 511 };
 
 static const struct {
   const char *name;
@@ -18,6 +20,12 @@ static const struct {
     {"otlp-metrics", AT_OTLP},
     {"otlp-logs", AT_OTLP},
     {"otlp", AT_OTLP},
+    {"oidc-config", AT_CONFIG},
+    {"oidc-metadata", AT_METADATA},
+    {"oidc-jwks", AT_JWKS},
+    {"oidc-authorize", AT_AUTHORIZE},
+    {"oidc-token", AT_TOKEN},
+    {"oidc", AT_OIDC},
 };
 
 static const struct {
@@ -62,6 +70,22 @@ static const struct {
     {"wrong-types", FAULT_WRONG_TYPES, 0, AT_FLAGS | AT_TELEMETRY},
     {"partial-success", FAULT_PARTIAL_SUCCESS, 0, AT_TELEMETRY | AT_OTLP},
     {"lying-count", FAULT_LYING_COUNT, 0, AT_TELEMETRY},
+    {"oidc-error", FAULT_OIDC_ERROR, 400, AT_TOKEN},
+    {"oidc-error-code", FAULT_OIDC_ERROR_CODE, 400, AT_TOKEN},
+    {"oidc-echo", FAULT_OIDC_ECHO, 400, AT_TOKEN},
+    {"oidc-empty-token", FAULT_OIDC_EMPTY_TOKEN, 200, AT_TOKEN},
+    {"oidc-no-token", FAULT_OIDC_NO_TOKEN, 200, AT_TOKEN},
+    {"oidc-expires-in", FAULT_OIDC_EXPIRES_IN, 200, AT_TOKEN},
+    {"oidc-token-type", FAULT_OIDC_TOKEN_TYPE, 200, AT_TOKEN},
+    {"oidc-foreign-token", FAULT_OIDC_FOREIGN_TOKEN, 200, AT_TOKEN},
+    {"oidc-same-refresh", FAULT_OIDC_SAME_REFRESH, 200, AT_TOKEN},
+    {"oidc-wrong-state", FAULT_OIDC_WRONG_STATE, 303, AT_AUTHORIZE},
+    {"oidc-denied", FAULT_OIDC_DENIED, 303, AT_AUTHORIZE},
+    {"oidc-no-callback", FAULT_OIDC_NO_CALLBACK, 200, AT_AUTHORIZE},
+    {"oidc-endpoint", FAULT_OIDC_ENDPOINT, 200, AT_CONFIG},
+    {"oidc-issuer", FAULT_OIDC_ISSUER, 200, AT_METADATA},
+    {"oidc-token-url", FAULT_OIDC_TOKEN_URL, 200, AT_METADATA},
+    {"oidc-missing", FAULT_OIDC_MISSING, 200, AT_METADATA},
 };
 
 void faults_init(struct faults *faults) {
@@ -136,6 +160,12 @@ static bool check_place(struct fault *fault, char *message, size_t size) {
   }
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     if (kinds[i].kind == fault->kind) possible = kinds[i].at;
+  }
+  if (fault->method[0] == '\0' && (possible & AT_OIDC) && possible != AT_ALL) { /* those of one endpoint need not name it */
+    for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
+      if (endpoints[i].at == possible) snprintf(fault->method, sizeof fault->method, "%s", endpoints[i].name);
+    }
+    at = possible;
   }
   if (!(possible & at)) {
     snprintf(message, size, "the fault \"%s\" cannot strike \"%s\"", fault->name, fault->method[0] ? fault->method : "any Thrift call");

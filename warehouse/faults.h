@@ -38,7 +38,24 @@ enum fault_kind {
   FAULT_EXTRA_KEYS,
   FAULT_WRONG_TYPES,
   FAULT_PARTIAL_SUCCESS, /* only the first `accepted` entries are taken */
-  FAULT_LYING_COUNT      /* all are taken, and `accepted` is said */
+  FAULT_LYING_COUNT,     /* all are taken, and `accepted` is said */
+  /* What OAuth answers (oidc.h). Each has one endpoint that it is for unless told otherwise. */
+  FAULT_OIDC_ERROR,         /* the token endpoint refuses with the code `message` */
+  FAULT_OIDC_ERROR_CODE,    /* the same in the other form, errorCode and errorSummary */
+  FAULT_OIDC_ECHO,          /* the same, and its description repeats what was sent */
+  FAULT_OIDC_EMPTY_TOKEN,   /* access_token is "" */
+  FAULT_OIDC_NO_TOKEN,      /* there is no access_token */
+  FAULT_OIDC_EXPIRES_IN,    /* expires_in is the JSON in `message`, or missing if that is "" */
+  FAULT_OIDC_TOKEN_TYPE,    /* token_type is `message` */
+  FAULT_OIDC_FOREIGN_TOKEN, /* a token that this warehouse does not take */
+  FAULT_OIDC_SAME_REFRESH,  /* the answer to a refresh has no refresh token, and the old one stays good */
+  FAULT_OIDC_WRONG_STATE,   /* the browser comes back with another state */
+  FAULT_OIDC_DENIED,        /* it comes back with the error `message`, or access_denied */
+  FAULT_OIDC_NO_CALLBACK,   /* it never comes back */
+  FAULT_OIDC_ENDPOINT,      /* databricks-config: oidc_endpoint is `message`, or missing if that is "" */
+  FAULT_OIDC_ISSUER,        /* metadata: the issuer is `message` */
+  FAULT_OIDC_TOKEN_URL,     /* metadata: the token endpoint is `message` */
+  FAULT_OIDC_MISSING        /* metadata: there are no endpoints */
 };
 
 struct fault {
@@ -49,7 +66,7 @@ struct fault {
   int64_t count;   /* so many times it strikes; -1: until it is taken away */
   int64_t struck;
   char retry_after[64]; /* a header to be sent; "": none */
-  char message[256];    /* X-Thriftserver-Error-Message; "": none */
+  char message[256];    /* X-Thriftserver-Error-Message, or what the kind says; "": none */
   int64_t delay_ms;     /* between pieces, or of the stall */
   int64_t bytes;        /* of a piece, or of the oversized body */
   char name[32];
