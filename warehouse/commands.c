@@ -496,7 +496,9 @@ bool command_run(struct session *session, const struct sql_statement *statement,
     case SQL_SET: return set(&in);
     case SQL_RESET: return reset(&in);
     case SQL_SET_ZONE:
-      return session_set_zone(session, arguments[0] ? arguments[0] : "Etc/UTC", failure) && command_empty_result(result, shape, failure);
+      if (!session_set_zone(session, arguments[0] ? arguments[0] : "Etc/UTC", failure)) return false;
+      session_set(session, "timezone", session->zone);
+      return command_empty_result(result, shape, failure);
     case SQL_USE: return session_use(session, arguments[0], arguments[1], failure) && command_empty_result(result, shape, failure);
     case SQL_SHOW_CATALOGS: return show_catalogs(&in);
     case SQL_SHOW_SCHEMAS: return show_schemas(&in);

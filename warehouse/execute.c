@@ -35,6 +35,10 @@ static void append_value(struct binding *binding, const char *value, const char 
 static bool append_parameter(struct binding *binding, const struct parameter *parameter, int depth, struct failure *failure) {
   if (!parameter->parts) {
     char *type = NULL;
+    if (!parameter->value && (!parameter->type || text_equal_nocase(parameter->type, "VOID"))) {
+      buf_append_text(&binding->text, "NULL");
+      return true;
+    }
     if (!sql_type(parameter->type ? parameter->type : "STRING", &type, failure)) return false;
     append_value(binding, parameter->value, type);
     free(type);
@@ -151,34 +155,10 @@ static bool change_result(struct operation *operation, const struct sql_statemen
   return operation->has_result;
 }
 
-/* NULL literals come as integers: where a column holds nothing else, the engine is asked again for the type. */
-static bool find_voids(struct operation *operation, const char *sql, struct failure *failure) {
-  struct session *session = operation->session;
-  struct engine_error error = {0};
-  struct ArrowArrayStream stream = {0};
-  struct result types = {0};
-  struct result_shape plain = {0};
-  struct result_limits limits = {.bytes = session->warehouse->limits.result_bytes};
-  struct failure ignored = {0};
-  char *describe = wh_print("DESCRIBE %s", sql);
-  bool told = engine_execute(session->connection, describe, NULL, NULL, &stream, &error);
-  free(describe);
-  engine_error_clear(&error);
-  if (!told || !stream.release) return true; /* not every statement can be described: then they stay integers */
-  told = result_read(&types, session->connection, &stream, &plain, session->zone, &limits, sql, &ignored);
-  engine_finish(session->connection);
-  failure_clear(&ignored);
-  if (!told) return true;
+static bool make_voids(struct operation *operation, const struct sql_statement *statement, struct failure *failure) {
   bool good = true;
-  for (int64_t b = 0; good && b < types.batch_count; b++) {
-    const struct ArrowArray *array = types.batches[b].children[1];
-    const int32_t *offsets = (const int32_t *)array->buffers[1] + array->offset;
-    for (int64_t row = 0; good && row < array->length; row++) {
-      struct slice type = slice_of((const char *)array->buffers[2] + offsets[row], (size_t)(offsets[row + 1] - offsets[row]));
-      if (slice_equal(type, slice_text("\"NULL\""))) good = result_make_void(&operation->result, types.starts[b] + row, failure);
-    }
-  }
-  result_free(&types);
+  for (size_t i = 0; good && i < statement->null_count; i++)
+    good = result_make_void(&operation->result, (int64_t)statement->nulls[i], failure);
   return good;
 }
 
@@ -205,7 +185,7 @@ static bool run_on_engine(struct operation *operation, const struct sql_statemen
                        request->sql, failure);
     operation->has_result = good;
     engine_finish(session->connection);
-    if (good && rows && !binding.count && result_has_empty_integers(&operation->result)) good = find_voids(operation, sql, failure);
+    if (good && rows) good = make_voids(operation, statement, failure);
     if (good && statement->kind == SQL_CHANGE && !statement->returning) good = change_result(operation, statement, failure);
   } else {
     engine_finish(session->connection);

@@ -123,6 +123,9 @@ static void place_of(const char *sql, struct slice near, size_t *line, size_t *p
   *offset = at;
 }
 
+static bool syntax_error_at(struct failure *failure, const char *message, const char *sql, struct slice near, size_t line, size_t position,
+                            size_t offset);
+
 /* The whole text that a real server has for a syntax error: with the statement, and a mark under the place. */
 static bool syntax_error(struct failure *failure, const char *message, const char *sql) {
   struct slice near = slice_of("", 0);
@@ -135,6 +138,24 @@ static bool syntax_error(struct failure *failure, const char *message, const cha
   }
   size_t line, position, offset;
   place_of(sql, near, &line, &position, &offset);
+  return syntax_error_at(failure, message, sql, near, line, position, offset);
+}
+
+/* The same at a known place. */
+bool failure_at(struct failure *failure, const char *sql, size_t offset, size_t length) {
+  size_t line = 1, position = 0;
+  for (size_t i = 0; i < offset; i++) {
+    position++;
+    if (sql[i] == '\n') {
+      line++;
+      position = 0;
+    }
+  }
+  return syntax_error_at(failure, "at end of input", sql, slice_of(sql + offset, length), line, position, offset);
+}
+
+static bool syntax_error_at(struct failure *failure, const char *message, const char *sql, struct slice near, size_t line, size_t position,
+                            size_t offset) {
   struct buf text = BUF_INIT;
   if (near.size) {
     buf_append_text(&text, "\n[PARSE_SYNTAX_ERROR] Syntax error at or near '");

@@ -23,5 +23,7 @@ bool failure_from_library(struct failure *failure, dbsql_error **error);
 /* Puts what the engine said into the form of a Databricks server. `sql` is what the client sent: the place of a syntax error is looked
  * up in it. Returns false. */
 bool failure_from_engine(struct failure *failure, const struct engine_error *error, const char *sql);
+/* A syntax error at the `length` bytes at `offset` of the statement; 0 bytes: at its end. Returns false. */
+bool failure_at(struct failure *failure, const char *sql, size_t offset, size_t length);
 
 #endif

@@ -280,7 +280,7 @@ cleanup:
 /* ---- NULL literals ----------------------------------------------------------------------------------------------------------------- */
 
 static bool is_empty_integers(const struct result *result, int64_t column) {
-  if (result->rows == 0 || strcmp(result->schema.children[column]->format, "i") != 0) return false;
+  if (strcmp(result->schema.children[column]->format, "i") != 0) return false;
   for (int64_t b = 0; b < result->batch_count; b++) {
     const struct ArrowArray *array = result->batches[b].children[column];
     const uint8_t *validity = array->buffers[0];
@@ -290,13 +290,6 @@ static bool is_empty_integers(const struct result *result, int64_t column) {
     }
   }
   return true;
-}
-
-bool result_has_empty_integers(const struct result *result) {
-  for (int64_t i = 0; i < result->column_count; i++) {
-    if (is_empty_integers(result, i)) return true;
-  }
-  return false;
 }
 
 bool result_make_void(struct result *result, int64_t column, struct failure *failure) {

@@ -59,9 +59,7 @@ struct result_limits {
 bool result_read(struct result *result, struct engine_connection *connection, struct ArrowArrayStream *stream,
                  const struct result_shape *shape, const char *zone, const struct result_limits *limits, const char *sql,
                  struct failure *failure);
-/* True if a column is of integers and holds no value: the engine gives NULL literals that type. */
-bool result_has_empty_integers(const struct result *result);
-/* Turns such a column into one of type VOID. */
+/* Makes a column of integers that holds no value one of type VOID: the engine gives NULL literals that type. */
 bool result_make_void(struct result *result, int64_t column, struct failure *failure);
 void result_free(struct result *result);
 /* The batch that holds that row. */

@@ -12,6 +12,7 @@ void sql_statement_free(struct sql_statement *statement) {
   for (size_t i = 0; i < sizeof statement->arguments / sizeof *statement->arguments; i++) free(statement->arguments[i]);
   for (size_t i = 0; i < statement->marker_count; i++) free(statement->markers[i]);
   free(statement->markers);
+  free(statement->nulls);
   memset(statement, 0, sizeof *statement);
 }
 
@@ -53,6 +54,31 @@ static void classify(const struct tokens *tokens, struct sql_statement *statemen
   }
 }
 
+/* Finds the columns of a plain SELECT that are the literal NULL. */
+static void find_nulls(const struct tokens *tokens, struct sql_statement *statement) {
+  static const char *const sets[] = {"UNION", "EXCEPT", "INTERSECT", "MINUS", NULL};
+  static const char *const ends[] = {"FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "QUALIFY", "WINDOW", "OFFSET", NULL};
+  if (!token_is(tokens, 0, "SELECT") || find_word(tokens, 1, sets) < tokens->count) return;
+  size_t i = token_is(tokens, 1, "DISTINCT") || token_is(tokens, 1, "ALL") ? 2 : 1;
+  size_t end = find_word(tokens, i, ends);
+  for (size_t column = 0; i < end; column++) {
+    size_t start = i, depth = 0;
+    for (; i < end && (depth || !token_is_symbol(tokens, i, ',')); i++) {
+      if (token_is_symbol(tokens, i, '(') || token_is_symbol(tokens, i, '[')) depth++;
+      if ((token_is_symbol(tokens, i, ')') || token_is_symbol(tokens, i, ']')) && depth) depth--;
+      if (depth == 0 && token_is_symbol(tokens, i, '*') && (i == start || token_is_symbol(tokens, i - 1, '.')))
+        return; /* any number of columns */
+    }
+    size_t count = i - start;
+    bool bare = count == 1 || (count == 2 && token_is_name(tokens, start + 1)) || (count == 3 && token_is(tokens, start + 1, "AS"));
+    if (token_is(tokens, start, "NULL") && bare) {
+      statement->nulls = wh_grow(statement->nulls, statement->null_count + 1, sizeof *statement->nulls);
+      statement->nulls[statement->null_count++] = column;
+    }
+    i++;
+  }
+}
+
 /* Statements whose work is done by the client and the cloud storage, or that need what is not here. */
 static bool refuse(const struct tokens *tokens, struct failure *failure) {
   static const char *const staging[] = {"PUT", "GET", "REMOVE", NULL};
@@ -79,6 +105,7 @@ bool sql_translate(const char *source, struct sql_statement *statement, struct f
   good = good && refuse(&tokens, failure) && sql_read_command(&tokens, statement, &found, failure);
   if (good && !found) {
     classify(&tokens, statement);
+    find_nulls(&tokens, statement);
     good = sql_append_translation(&tokens, 0, tokens.count, statement, &text, failure);
     if (good && statement->verb == SQL_MERGE && !statement->returning) buf_append_text(&text, "\nRETURNING merge_action");
     if (good) statement->text = wh_take(&text);

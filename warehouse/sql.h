@@ -49,6 +49,9 @@ struct sql_statement {
   /* What each SQL_MARKER of `text` stands for: a name, or NULL for the next one in order. */
   char **markers;
   size_t marker_count;
+  /* Columns of a SELECT that are the literal NULL: the engine gives them the type of integers. */
+  size_t *nulls;
+  size_t null_count;
 };
 
 /* Stands in `text` where a parameter is wanted. */

@@ -125,7 +125,7 @@ bool tokens_read(const char *source, struct tokens *tokens, struct failure *fail
     if (at == 0) {
       add(tokens, TOKEN_END, strlen(source), strlen(source));
       tokens_free(tokens);
-      return failure_set(failure, "PARSE_SYNTAX_ERROR", "42601", "Syntax error: the text that begins with %c is not closed.", c);
+      return failure_at(failure, source, start, 1);
     }
     add(tokens, kind, start, at);
   }
@@ -255,15 +255,8 @@ bool token_string(const struct tokens *tokens, size_t i, struct buf *value, stru
 }
 
 bool token_error(const struct tokens *tokens, size_t i, struct failure *failure) {
-  struct engine_error error = {0};
-  if (i < tokens->count) {
-    const struct token *token = &tokens->items[i];
-    error.message =
-        wh_print("Parser Error: syntax error at or near \"%.*s\"", (int)(token->end - token->start), tokens->source + token->start);
-  } else {
-    error.message = wh_copy("Parser Error: syntax error at end of input");
-  }
-  failure_from_engine(failure, &error, tokens->source);
-  engine_error_clear(&error);
-  return false;
+  if (i > tokens->count) i = tokens->count;
+  bool end = i == tokens->count;
+  size_t offset = end ? strlen(tokens->source) : tokens->items[i].start;
+  return failure_at(failure, tokens->source, offset, end ? 0 : tokens->items[i].end - offset);
 }

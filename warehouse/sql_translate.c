@@ -178,6 +178,28 @@ static bool open_call(struct translation *in, enum frame_kind kind, const char *
   return push(in, kind, ')', close) && (kind != FRAME_FIELDS || token_is_symbol(in->tokens, in->i, ')') || (append_field_name(in), true));
 }
 
+/* Whether a table may stand at this token: behind FROM or JOIN, or behind a comma of such a list. */
+static bool is_table_place(const struct translation *in, size_t at) {
+  const struct tokens *tokens = in->tokens;
+  if (at == 0) return false;
+  if (token_is(tokens, at - 1, "FROM") || token_is(tokens, at - 1, "JOIN")) return true;
+  if (!token_is_symbol(tokens, at - 1, ',')) return false;
+  static const char *const others[] = {"SELECT", "WHERE", "ON", "USING", "BY", "HAVING", "VALUES", "LIMIT"};
+  int depth = 0;
+  for (size_t i = at - 1; i > 0; i--) {
+    if (token_is_symbol(tokens, i - 1, ')')) depth++;
+    if (token_is_symbol(tokens, i - 1, '(') && depth-- == 0) return false;
+    if (depth != 0) continue;
+    if (token_is(tokens, i - 1, "FROM") || token_is(tokens, i - 1, "JOIN")) return true;
+    for (size_t n = 0; n < sizeof others / sizeof *others; n++) {
+      if (token_is(tokens, i - 1, others[n])) return false;
+    }
+  }
+  return false;
+}
+
+static void append_name(struct translation *in);
+
 /* Calls that are written otherwise. `*done`: it was one. */
 static bool translate_call(struct translation *in, bool *done) {
   const struct tokens *tokens = in->tokens;
@@ -197,10 +219,15 @@ static bool translate_call(struct translation *in, bool *done) {
   if (token_is(tokens, i, "NAMED_STRUCT") && !token_is_symbol(tokens, i + 2, ')')) return open_call(in, FRAME_PAIRS, "{", "}");
   if (token_is(tokens, i, "MAP") && !list_follows && !token_is_symbol(tokens, i + 2, ')')) return open_call(in, FRAME_PAIRS, "MAP {", "}");
   if (token_is(tokens, i, "STRUCT")) return open_call(in, FRAME_FIELDS, "struct_pack(", NULL);
-  if (token_is(tokens, i, "RANGE") && i > 0 && (token_is(tokens, i - 1, "FROM") || token_is(tokens, i - 1, "JOIN")))
-    return open_call(in, FRAME_PLAIN, "(SELECT range AS id FROM range(", "))");
+  if (token_is(tokens, i, "RANGE") && is_table_place(in, i)) return open_call(in, FRAME_PLAIN, "(SELECT range AS id FROM range(", "))");
   if (token_is(tokens, i, "CURRENT_DATABASE") && token_is_symbol(tokens, i + 2, ')')) /* to Databricks, a schema */
     return open_call(in, FRAME_PLAIN, "current_schema(", NULL);
+  bool clock = token_is(tokens, i, "CURRENT_TIMESTAMP") || token_is(tokens, i, "CURRENT_DATE") || token_is(tokens, i, "LOCALTIMESTAMP");
+  if (clock && token_is_symbol(tokens, i + 2, ')')) { /* the engine has them without brackets */
+    append_name(in);
+    in->i += 2;
+    return true;
+  }
   if (is_cast_function(in)) {
     struct buf close = BUF_INIT;
     buf_append_text(&close, " AS ");
@@ -310,6 +337,11 @@ static bool translate_word(struct translation *in) {
     buf_append_text(in->out, "AS ");
     in->i++;
     return append_type_here(in);
+  }
+  if (frame && frame->kind == FRAME_FIELDS && token_is(tokens, i, "AS") && token_is_name(tokens, i + 1) &&
+      (token_is_symbol(tokens, i + 2, ',') || token_is_symbol(tokens, i + 2, ')'))) { /* the alias has become the field's name */
+    in->i += 2;
+    return true;
   }
   if (token_is(tokens, i, "INTERVAL")) {
     if (!translate_interval(in, &done)) return false;
