@@ -219,6 +219,13 @@ static mhd_result send_late(struct server *server, struct MHD_Connection *connec
   return send_response(server, connection, exchange, method, url, status, content_type, response, size);
 }
 
+/* The client has closed its end: there is nobody to answer. */
+static bool client_is_gone(void *user) {
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(user, MHD_CONNECTION_INFO_CONNECTION_FD);
+  char byte;
+  return info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static mhd_result answer_thrift(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
                                 const char *url) {
   mhd_result result;
@@ -230,6 +237,8 @@ static mhd_result answer_thrift(struct server *server, struct MHD_Connection *co
   struct service_faults faults = {fault->kind == FAULT_WRONG_ROW_COUNT, fault->kind == FAULT_WRONG_SEQUENCE_ID,
                                   fault->kind == FAULT_EXTRA_FIELDS, fault->kind == FAULT_SESSION_LOST, fault->kind == FAULT_EMPTY_PAGE};
   struct buf out = BUF_INIT;
+  exchange->call.gone = client_is_gone;
+  exchange->call.gone_user = connection;
   service_answer(server->warehouse, message, &faults, &exchange->call, &out);
   return send_late(server, connection, exchange, method, url, 200, "application/x-thrift", &out);
 }

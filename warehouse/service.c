@@ -214,6 +214,21 @@ static struct TSparkDirectResults *direct_results(struct service *service, struc
   return out;
 }
 
+/* Until the end, or for so long. A caller that goes away does not know the handle yet: nobody could ever close it. */
+static int32_t wait_for_end(struct service *service, struct operation *operation, int64_t ms) {
+  enum { SLICE_MS = 100 };
+  const struct service_call *call = service->call;
+  int32_t state = operation_wait(operation, ms < SLICE_MS ? ms : SLICE_MS);
+  for (int64_t left = ms - SLICE_MS; left > 0 && !operation_state_is_final(state) && !service->warehouse->stopping; left -= SLICE_MS) {
+    if (call->gone && call->gone(call->gone_user)) {
+      operation_close(operation);
+      break;
+    }
+    state = operation_wait(operation, left < SLICE_MS ? left : SLICE_MS);
+  }
+  return state;
+}
+
 void service_run(struct service *service, struct session *session, struct operation_request *request, struct TStatus **status,
                  struct TOperationHandle **handle, struct TSparkDirectResults **direct) {
   struct failure failure = {0};
@@ -229,11 +244,7 @@ void service_run(struct service *service, struct session *session, struct operat
     return;
   }
   int32_t state = TOperationState_INITIALIZED_STATE;
-  if (!asynchronous) {
-    while (!operation_state_is_final(state) && !warehouse->stopping) state = operation_wait(operation, 60000);
-  } else if (has_direct) {
-    state = operation_wait(operation, warehouse->limits.sync_wait_ms);
-  }
+  if (!asynchronous || has_direct) state = wait_for_end(service, operation, asynchronous ? warehouse->limits.sync_wait_ms : INT64_MAX);
   bool failed = operation_state_is_final(state) && state != TOperationState_FINISHED_STATE;
   if (failed && !asynchronous) { /* then there is no handle, and nothing to close */
     *status = service_error(service, &operation->failure, operation->request.metadata_call ? "" : "Error running query: ");
@@ -621,7 +632,7 @@ void service_answer(struct warehouse *warehouse, struct slice message, const str
   struct arena arena = ARENA_INIT;
   struct tcli_call in = {0};
   struct answer answer = {0};
-  struct service service = {warehouse, faults, &answer};
+  struct service service = {warehouse, faults, &answer, call};
   call->status = -1;
   warehouse->calls++;
   service_method(message, call->method, sizeof call->method);
@@ -642,6 +653,7 @@ void service_answer(struct warehouse *warehouse, struct slice message, const str
     const struct TGetInfoResp *head = response;
     call->status = head->has_status && head->status ? head->status->statusCode : -1;
     tcli_encode_reply(in.method, in.sequence_id + (faults->wrong_sequence_id ? 1 : 0), response, out);
+    if (faults->extra_fields) service_reverse_fields(out);
   }
   operation_unref(answer.keep);
   answer_free(&answer);

@@ -18,6 +18,9 @@ struct service_call {
   /* For the access log. */
   char method[40];
   int32_t status; /* enum TStatusCode of the answer; -1: an exception */
+  /* Whether whoever called has gone away: what it started is cancelled then. May be NULL. */
+  bool (*gone)(void *user);
+  void *gone_user;
 };
 
 /* Appends the answer to `out`. */

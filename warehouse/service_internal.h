@@ -8,6 +8,7 @@ struct service {
   struct warehouse *warehouse;
   const struct service_faults *faults;
   struct answer *answer;
+  struct service_call *call;
 };
 
 /* ERROR with the failure's text. `prefix` goes before the long form: "Error running query: ". */
@@ -28,6 +29,9 @@ void service_run(struct service *service, struct session *session, struct operat
 struct TGetOperationStatusResp *service_status(struct service *service, struct operation *operation);
 struct TFetchResultsResp *service_fetch(struct service *service, struct operation *operation, int64_t first, int64_t max_rows,
                                         int64_t max_bytes, struct page_sizes *sizes);
+
+/* Rewrites a message with the fields of its structs in descending order of id. */
+void service_reverse_fields(struct buf *message);
 
 void service_open_session(struct service *service, const struct TOpenSessionReq *request, struct TOpenSessionResp *response);
 /* False for a type that is not answered. */

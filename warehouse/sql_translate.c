@@ -297,6 +297,8 @@ static bool translate_interval(struct translation *in, bool *done) {
   return good || token_error(tokens, at, in->failure);
 }
 
+static bool translate_string(struct translation *in);
+
 static bool is_constraint(const struct translation *in) {
   return token_is(in->tokens, in->i, "CONSTRAINT") || token_is(in->tokens, in->i, "PRIMARY") || token_is(in->tokens, in->i, "FOREIGN") ||
          token_is(in->tokens, in->i, "UNIQUE") || token_is(in->tokens, in->i, "CHECK");
@@ -365,6 +367,15 @@ static bool translate_word(struct translation *in) {
   if (statement_start && in->create_table && token_is(tokens, i, "USING") &&
       token_is(tokens, i + 1, "DELTA")) { /* all tables are the engine's own */
     in->i += 2;
+    return true;
+  }
+  if ((token_is(tokens, i, "LIKE") || token_is(tokens, i, "ILIKE")) && literal && !token_is(tokens, i + 2, "ESCAPE")) {
+    /* To Databricks a backslash escapes in patterns. */
+    const struct token *pattern = &tokens->items[i + 1];
+    append_name(in);
+    buf_append_byte(in->out, ' ');
+    if (!translate_string(in)) return false;
+    if (memchr(tokens->source + pattern->start, '\\', pattern->end - pattern->start)) buf_append_text(in->out, " ESCAPE '\\'");
     return true;
   }
   if (token_is(tokens, i, "DIV") && i > 0 && !token_is_symbol(tokens, i + 1, '(') && !token_is_symbol(tokens, i - 1, ',') &&

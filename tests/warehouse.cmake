@@ -1,0 +1,10 @@
+# The parts of the local warehouse, without a server around them.
+if(TARGET dbsql_warehouse_parts)
+  pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+  foreach(name IN ITEMS warehouse_sql warehouse_types warehouse_parts)
+    dbsql_test(${name} base thrift arrow)
+    target_sources(test_${name} PRIVATE $<TARGET_OBJECTS:dbsql_warehouse_parts>)
+    target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/warehouse)
+    target_link_libraries(test_${name} PRIVATE PkgConfig::MICROHTTPD ${CMAKE_DL_LIBS})
+  endforeach()
+endif()
