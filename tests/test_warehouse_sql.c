@@ -48,7 +48,7 @@ static void assert_command(const char *source, enum sql_kind kind, const char *f
 static void test_left_alone(void **state) {
   (void)state;
   assert_same("SELECT 1");
-  assert_same("SELECT a, b FROM t WHERE a = 1 /* comment */ ORDER BY b -- more");
+  assert_same("SELECT a, b FROM t WHERE a = 1 /* comment */ ORDER BY b -- more\n, c");
   assert_same("SELECT timestamp, date, string FROM t");
   assert_same("SELECT x[1:2], s.f FROM t");
   assert_same("VALUES (1), (2)");
