@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "commands.h"
+#include "links.h"
 #include "memory.h"
 #include "page.h"
 #include "parameters.h"
@@ -254,6 +255,7 @@ bool execute_operation(struct operation *operation, struct failure *failure) {
     }
   }
   if (good) good = page_prepare(&operation->result, failure);
+  if (good) good = links_settle(session->warehouse->links, operation, failure);
   if (managed || !good) command_after(session, good);
   if (old_zone) {
     struct failure ignored = {0};

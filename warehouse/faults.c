@@ -3,7 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "memory.h"
+
 /* What a fault can strike: Thrift calls (any, or of one method), and the endpoints that are named below. */
+/* Links and what they lead to. */
+enum { AT_STORAGE = 1 << 16, AT_LINKS = 1 << 17 };
 enum { AT_THRIFT = 1, AT_FLAGS = 2, AT_TELEMETRY = 4, AT_OTLP = 8 };
 /* OAuth's, one by one and together. */
 enum { AT_CONFIG = 16, AT_METADATA = 32, AT_JWKS = 64, AT_AUTHORIZE = 128, AT_TOKEN = 256, AT_OIDC = 496, AT_ALL = 511 };
@@ -12,6 +16,8 @@ static const struct {
   const char *name;
   unsigned at;
 } endpoints[] = {
+    {"storage", AT_STORAGE},
+    {"links", AT_LINKS},
     {"feature-flags", AT_FLAGS},
     {"telemetry-ext", AT_TELEMETRY},
     {"telemetry-unauth", AT_TELEMETRY},
@@ -34,6 +40,35 @@ static const struct {
   int status;
   unsigned at;
 } kinds[] = {
+    {"link-expired", FAULT_LINK_EXPIRED, 403, AT_STORAGE},
+    {"link-expired-after-bytes", FAULT_LINK_EXPIRED_AFTER, 0, AT_STORAGE},
+    {"link-403", FAULT_FILE_STATUS, 403, AT_STORAGE},
+    {"link-404", FAULT_FILE_STATUS, 404, AT_STORAGE},
+    {"storage-408", FAULT_FILE_STATUS, 408, AT_STORAGE},
+    {"storage-429", FAULT_FILE_STATUS, 429, AT_STORAGE},
+    {"storage-500", FAULT_FILE_STATUS, 500, AT_STORAGE},
+    {"storage-502", FAULT_FILE_STATUS, 502, AT_STORAGE},
+    {"storage-503", FAULT_FILE_STATUS, 503, AT_STORAGE},
+    {"storage-504", FAULT_FILE_STATUS, 504, AT_STORAGE},
+    {"storage-5xx", FAULT_FILE_STORM, 0, AT_STORAGE},
+    {"storage-reset", FAULT_FILE_RESET, 0, AT_STORAGE},
+    {"storage-truncated", FAULT_FILE_TRUNCATED, 0, AT_STORAGE},
+    {"storage-stall", FAULT_FILE_STALL, 0, AT_STORAGE},
+    {"storage-slow", FAULT_FILE_SLOW, 0, AT_STORAGE},
+    {"storage-short-file", FAULT_SHORT_FILE, 0, AT_STORAGE},
+    {"storage-corrupt-frame", FAULT_CORRUPT_FRAME, 0, AT_STORAGE},
+    {"storage-corrupt-batch", FAULT_CORRUPT_BATCH, 0, AT_STORAGE},
+    {"storage-short-rows", FAULT_SHORT_ROWS, 0, AT_STORAGE},
+    {"padding-rows", FAULT_PADDING_ROWS, 0, AT_STORAGE},
+    {"stale-names", FAULT_STALE_NAMES, 0, AT_STORAGE},
+    {"stale-metadata", FAULT_STALE_METADATA, 0, AT_STORAGE},
+    {"wrong-schema", FAULT_WRONG_SCHEMA, 0, AT_STORAGE},
+    {"storage-wrong-row-count", FAULT_LINK_ROW_COUNT, 0, AT_LINKS},
+    {"storage-wrong-bytes", FAULT_LINK_BYTES, 0, AT_LINKS},
+    {"duplicate-chunk", FAULT_DUPLICATE_CHUNK, 0, AT_LINKS},
+    {"missing-chunk", FAULT_MISSING_CHUNK, 0, AT_LINKS},
+    {"has-more-rows-lies", FAULT_MORE_ROWS_LIE, 0, AT_THRIFT},
+    {"no-arrow-schema", FAULT_NO_ARROW_SCHEMA, 0, AT_THRIFT},
     {"http-400", FAULT_HTTP_STATUS, 400, AT_ALL},
     {"http-401", FAULT_HTTP_STATUS, 401, AT_ALL},
     {"401", FAULT_HTTP_STATUS, 401, AT_ALL},
@@ -141,12 +176,14 @@ static bool read_member(struct fault *fault, const char *key, const json_t *valu
   if (strcmp(key, "count") == 0) return read_number(value, key, -1, &fault->count, message, size);
   if (strcmp(key, "skip") == 0) return read_number(value, key, 0, &fault->skip, message, size);
   if (strcmp(key, "delay_ms") == 0) return read_number(value, key, 0, &fault->delay_ms, message, size);
+  if (strcmp(key, "file") == 0) return read_number(value, key, 0, &fault->file, message, size);
   if (strcmp(key, "bytes") == 0) return read_number(value, key, 1, &fault->bytes, message, size);
   if (strcmp(key, "accepted") == 0) return read_number(value, key, 0, &fault->accepted, message, size);
   if (strcmp(key, "location") == 0) return read_text(value, key, fault->location, sizeof fault->location, message, size);
   if (strcmp(key, "status") == 0) return read_number(value, key, 300, &fault->redirect, message, size);
   snprintf(message, size,
            "there is no member \"%s\" (known: name, method, count, skip, retry_after, message, delay_ms, bytes, location,"
+           " file,"
            " status, accepted)",
            key);
   return false;
@@ -161,7 +198,7 @@ static bool check_place(struct fault *fault, char *message, size_t size) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     if (kinds[i].kind == fault->kind) possible = kinds[i].at;
   }
-  if (fault->method[0] == '\0' && (possible & AT_OIDC) && possible != AT_ALL) { /* those of one endpoint need not name it */
+  if (fault->method[0] == '\0' && (possible & (AT_OIDC | AT_STORAGE | AT_LINKS)) && possible != AT_ALL) { /* those of one endpoint need not name it */
     for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
       if (endpoints[i].at == possible) snprintf(fault->method, sizeof fault->method, "%s", endpoints[i].name);
     }
@@ -184,7 +221,7 @@ static bool check_place(struct fault *fault, char *message, size_t size) {
 }
 
 bool faults_arm(struct faults *faults, const json_t *json, char *message, size_t size) {
-  struct fault fault = {.count = 1, .delay_ms = -1};
+  struct fault fault = {.count = 1, .delay_ms = -1, .file = -1};
   const char *key;
   json_t *value;
   if (!json_is_object(json)) {
@@ -199,7 +236,8 @@ bool faults_arm(struct faults *faults, const json_t *json, char *message, size_t
     return false;
   }
   if (!check_place(&fault, message, size)) return false;
-  if (fault.delay_ms < 0) fault.delay_ms = fault.kind == FAULT_STALL ? 600000 : 50;
+  if (fault.delay_ms < 0) fault.delay_ms = fault.kind == FAULT_STALL || fault.kind == FAULT_FILE_STALL ? 600000 : 50;
+  if (fault.bytes == 0 && strcmp(fault.method, "storage") == 0) fault.bytes = -1; /* half of the file */
   if (fault.bytes == 0) fault.bytes = fault.kind == FAULT_OVERSIZED_BODY ? INT64_C(1) << 30 : 16;
   pthread_mutex_lock(&faults->lock);
   bool full = faults->count == faults_limit;
@@ -207,6 +245,26 @@ bool faults_arm(struct faults *faults, const json_t *json, char *message, size_t
   pthread_mutex_unlock(&faults->lock);
   if (full) snprintf(message, size, "%d faults are armed already", faults_limit);
   return !full;
+}
+
+bool faults_read_file(struct faults *faults, const char *path, char **message) {
+  json_error_t error;
+  char why[256];
+  size_t i;
+  json_t *fault, *list = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+  if (!list) {
+    *message = wh_print("cannot read the faults in %s: line %d: %s", path, error.line, error.text);
+  } else if (!json_is_array(list)) {
+    *message = wh_print("cannot read the faults in %s: it is no JSON array", path);
+  } else {
+    json_array_foreach(list, i, fault) {
+      if (faults_arm(faults, fault, why, sizeof why)) continue;
+      *message = wh_print("the fault number %zu in %s: %s", i + 1, path, why);
+      break;
+    }
+  }
+  json_decref(list);
+  return !*message;
 }
 
 void faults_clear(struct faults *faults) {
@@ -219,12 +277,13 @@ void faults_clear(struct faults *faults) {
  */
 
 /* `any`: those that name nothing strike too. */
-static struct fault take(struct faults *faults, bool any, const char *name, const char *group) {
+static struct fault take(struct faults *faults, bool any, const char *name, const char *group, int64_t file) {
   struct fault taken = {.kind = FAULT_NONE};
   pthread_mutex_lock(&faults->lock);
   for (int i = 0; i < faults->count && taken.kind == FAULT_NONE; i++) {
     struct fault *fault = &faults->list[i];
     if (fault->method[0] ? strcmp(fault->method, name) != 0 && strcmp(fault->method, group) != 0 : !any) continue;
+    if (fault->file >= 0 && fault->file != file) continue;
     if (fault->skip > 0) {
       fault->skip--;
       continue;
@@ -248,11 +307,15 @@ static struct fault take(struct faults *faults, bool any, const char *name, cons
 }
 
 struct fault faults_take(struct faults *faults, const char *method) {
-  return take(faults, true, method, method);
+  return take(faults, true, method, method, -1);
 }
 
 struct fault faults_take_endpoint(struct faults *faults, const char *endpoint, const char *group) {
-  return take(faults, false, endpoint, group);
+  return take(faults, false, endpoint, group, -1);
+}
+
+struct fault faults_take_file(struct faults *faults, const char *endpoint, int64_t file) {
+  return take(faults, false, endpoint, endpoint, file);
 }
 
 json_t *faults_list(struct faults *faults) {
@@ -263,6 +326,7 @@ json_t *faults_list(struct faults *faults) {
     json_t *item = json_object();
     json_object_set_new(item, "name", json_string(fault->name));
     if (fault->method[0]) json_object_set_new(item, "method", json_string(fault->method));
+    if (fault->file >= 0) json_object_set_new(item, "file", json_integer(fault->file));
     json_object_set_new(item, "count", json_integer(fault->count));
     json_object_set_new(item, "skip", json_integer(fault->skip));
     json_object_set_new(item, "struck", json_integer(fault->struck));

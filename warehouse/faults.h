@@ -12,6 +12,31 @@
 
 enum fault_kind {
   FAULT_NONE,
+  /* Of results with links: what a link leads to (docs/cloudfetch-faults.md). */
+  FAULT_LINK_EXPIRED,       /* from now on until there is another link */
+  FAULT_LINK_EXPIRED_AFTER, /* the same, while it is being downloaded */
+  FAULT_FILE_STATUS,        /* link-403, link-404, storage-500 and so on */
+  FAULT_FILE_STORM,         /* 500, 502, 503, 504 in turn */
+  FAULT_FILE_RESET,
+  FAULT_FILE_TRUNCATED,
+  FAULT_FILE_STALL,
+  FAULT_FILE_SLOW,
+  FAULT_SHORT_FILE, /* HTTP says that it is whole, and it is not */
+  FAULT_CORRUPT_FRAME,
+  FAULT_CORRUPT_BATCH,
+  FAULT_SHORT_ROWS,   /* one row less than its link says */
+  FAULT_PADDING_ROWS, /* more rows than its link says */
+  FAULT_STALE_NAMES,
+  FAULT_STALE_METADATA,
+  FAULT_WRONG_SCHEMA,
+  /* The links themselves. */
+  FAULT_LINK_ROW_COUNT,
+  FAULT_LINK_BYTES,
+  FAULT_DUPLICATE_CHUNK,
+  FAULT_MISSING_CHUNK,
+  /* The pages. */
+  FAULT_MORE_ROWS_LIE, /* hasMoreRows is the contrary of what is true */
+  FAULT_NO_ARROW_SCHEMA,
   /* An answer of HTTP, and nothing has run. */
   FAULT_HTTP_STATUS, /* http-400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504 */
   FAULT_HTML_BODY,
@@ -60,6 +85,7 @@ enum fault_kind {
 
 struct fault {
   enum fault_kind kind;
+  int64_t file;    /* of a result with links, counted from 0; -1: any */
   int status;      /* of HTTP */
   char method[40]; /* "": any */
   int64_t skip;    /* so many calls pass before it strikes */
@@ -93,6 +119,10 @@ void faults_clear(struct faults *faults);
 struct fault faults_take(struct faults *faults, const char *method);
 /* The same for what is not Thrift: only faults that name this endpoint, or the group it belongs to, strike it. */
 struct fault faults_take_endpoint(struct faults *faults, const char *endpoint, const char *group);
+/* The same for the storage, and for links: with the number of the file. */
+struct fault faults_take_file(struct faults *faults, const char *endpoint, int64_t file);
+/* Arms all faults of a file that holds a JSON array of them. `*message` is the caller's. */
+bool faults_read_file(struct faults *faults, const char *path, char **message);
 /* A new array of what is armed. */
 json_t *faults_list(struct faults *faults);
 

@@ -7,15 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/prctl.h>
 #endif
 
+#include "links.h"
 #include "memory.h"
 #include "options.h"
 #include "server.h"
+#include "storage.h"
 #include "tls.h"
 #include "warehouse.h"
 
@@ -57,11 +60,52 @@ static bool prepare_tls(const struct options *options, char **certificate, char 
   return good && (!options->tls_ca_out || tls_write_file(options->tls_ca_out, *certificate, message));
 }
 
+/* The storage of CloudFetch's files, and the links to it. On failure what was made is the caller's all the same. */
+static bool start_storage(const struct options *options, const char *certificate, const char *key, FILE *log, struct faults *faults,
+                          struct links **links, struct storage **storage, char **message) {
+  char *header = wh_copy(options->storage_header), *value = header ? strchr(header, ':') : NULL;
+  if (value) *value++ = '\0';
+  while (value && *value == ' ') value++;
+  struct links_options settings = {.threshold = options->cloudfetch_threshold,
+                                   .file_bytes = options->file_bytes,
+                                   .per_page = options->links_per_page,
+                                   .life_ms = options->link_life_ms,
+                                   .refresh_splits = options->refresh_splits,
+                                   .writer = strcmp(options->lz4_writer, "frame") == 0    ? LZ4_WRITER_FRAME
+                                             : strcmp(options->lz4_writer, "frames") == 0 ? LZ4_WRITER_FRAMES
+                                                                                          : LZ4_WRITER_CHECKSUMS,
+                                   .prepared_folder = options->prepared_folder,
+                                   .header_name = header,
+                                   .header_value = value,
+                                   .keep_bytes = (size_t)options->keep_links_mb << 20};
+  struct storage_options http = {.host = options->host,
+                                 .port = (uint16_t)options->storage_port,
+                                 .url = options->storage_url,
+                                 .certificate = certificate,
+                                 .key = key,
+                                 .connections = (unsigned)options->max_connections,
+                                 .access_log = log};
+  struct stat folder;
+  bool good = !options->prepared_folder || (stat(options->prepared_folder, &folder) == 0 && S_ISDIR(folder.st_mode) &&
+                                            access(options->prepared_folder, W_OK | X_OK) == 0);
+  if (!good) {
+    *message = wh_print("%s is no folder that can be written to", options->prepared_folder);
+  } else if (!(*links = links_new(&settings, faults))) {
+    *message = wh_copy("no random numbers can be had for a key");
+  } else {
+    *storage = storage_start(&http, *links, faults, message);
+  }
+  free(header);
+  return *storage != NULL;
+}
+
 int main(int count, char **arguments) {
   struct options options;
   char *message = NULL, *token = NULL, *certificate = NULL, *key = NULL;
   struct warehouse warehouse = {0};
   struct server *server = NULL;
+  struct storage *storage = NULL;
+  struct faults faults;
   FILE *log = NULL;
   int result = 1;
   bool opened = false;
@@ -90,6 +134,7 @@ int main(int count, char **arguments) {
   }
 #endif
 
+  faults_init(&faults);
   warehouse.plain_hive = options.hive;
   warehouse.limits = (struct warehouse_limits){.sessions = options.max_sessions,
                                                .operations = options.max_operations,
@@ -110,6 +155,10 @@ int main(int count, char **arguments) {
     }
   }
   if (!prepare_tls(&options, &certificate, &key, &message)) goto cleanup;
+  if (options.faults_file && !faults_read_file(&faults, options.faults_file, &message)) goto cleanup;
+  if (!options.no_cloudfetch && !options.hive &&
+      !start_storage(&options, certificate, key, log, &faults, &warehouse.links, &storage, &message))
+    goto cleanup;
   if (!warehouse_open(&warehouse, options.engine, options.database, &message)) goto cleanup;
   opened = true;
   struct server_options http = {.host = options.host,
@@ -121,7 +170,9 @@ int main(int count, char **arguments) {
                                 .connections = (unsigned)options.max_connections,
                                 .control = options.control,
                                 .control_token = options.control_token,
-                                .access_log = log};
+                                .access_log = log,
+                                .faults = &faults,
+                                .storage = storage};
   server = server_start(&warehouse, &http, &message);
   if (!server) goto cleanup;
 
@@ -141,7 +192,10 @@ cleanup:
   warehouse.stopping = true;
   if (opened) warehouse_stop(&warehouse);
   server_stop(server);
+  storage_stop(storage);
   if (opened) warehouse_close(&warehouse);
+  links_free(warehouse.links);
+  faults_destroy(&faults);
   if (log && log != stderr) fclose(log);
   free(message);
   free(token);

@@ -120,14 +120,17 @@ struct TGetResultSetMetadataResp *page_metadata(const struct result *result, str
   }
   TCLI_SET(out, schema, schema);
   if (plain_hive) return out;
-  TCLI_SET(out, resultFormat, result->shape.arrow ? TSparkRowSetType_ARROW_BASED_SET : TSparkRowSetType_COLUMN_BASED_SET);
+  TCLI_SET(out, resultFormat,
+           result->linked        ? TSparkRowSetType_URL_BASED_SET
+           : result->shape.arrow ? TSparkRowSetType_ARROW_BASED_SET
+                                 : TSparkRowSetType_COLUMN_BASED_SET);
   if (!metadata_call) {
     TCLI_SET(out, lz4Compressed, result->shape.arrow && result->shape.lz4);
     if (result->shape.arrow) TCLI_SET(out, arrowSchema, buf_slice(&result->arrow_schema));
     TCLI_SET(out, cacheLookupResult, TCacheLookupResult_CACHE_INELIGIBLE);
     if (sizes && sizes->known) {
       TCLI_SET(out, uncompressedBytes, sizes->uncompressed);
-      TCLI_SET(out, compressedBytes, sizes->compressed);
+      if (sizes->compressed >= 0) TCLI_SET(out, compressedBytes, sizes->compressed);
     }
   }
   TCLI_SET(out, isStagingOperation, false);
@@ -169,6 +172,16 @@ static void view_make(struct view *view, const struct ArrowArray *batch, int64_t
 static void view_free(struct view *view) {
   free(view->children);
   free(view->pointers);
+}
+
+bool page_message(const struct result *result, const struct ArrowArray *batch, int64_t from, int64_t count, struct buf *out,
+                  struct failure *failure) {
+  dbsql_error *error = NULL;
+  struct view view;
+  view_make(&view, batch, from, count);
+  dbsql_status status = ipc_write_batch_of(result->ipc, &view.root, out, &error);
+  view_free(&view);
+  return status == DBSQL_OK || failure_from_library(failure, &error);
 }
 
 static bool encode(const struct result *result, const struct ArrowArray *batch, int64_t first, int64_t count, struct buf *out,

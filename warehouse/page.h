@@ -26,11 +26,15 @@ struct TStatus *answer_success(struct answer *answer);
 /* Makes what is the same for all pages. Once, before the others. */
 bool page_prepare(struct result *result, struct failure *failure);
 
+/* Appends the message of rows [from, from + count) of one batch, without compression. */
+bool page_message(const struct result *result, const struct ArrowArray *batch, int64_t from, int64_t count, struct buf *out,
+                  struct failure *failure);
+
 /* Sizes of a whole result, if one page held all of it. */
 struct page_sizes {
   bool known;
   int64_t uncompressed;
-  int64_t compressed;
+  int64_t compressed; /* -1: not known */
 };
 
 /* `plain_hive`: without any field of Databricks. `metadata_call`: as real servers answer those. */

@@ -81,7 +81,26 @@ static void add_batch(struct result *result, struct ArrowArray *batch) {
   batch->release = NULL;
 }
 
+void result_allow_sharing(struct result *result) {
+  result->shares = wh_new(1, sizeof *result->shares);
+  atomic_init(result->shares, 1);
+}
+
+void result_share(const struct result *from, struct result *to) {
+  *to = *from;
+  atomic_fetch_add(to->shares, 1);
+}
+
+bool result_is_shared(const struct result *result) {
+  return result->shares && *result->shares > 1;
+}
+
 void result_free(struct result *result) {
+  if (result->shares && atomic_fetch_sub(result->shares, 1) > 1) {
+    memset(result, 0, sizeof *result);
+    return;
+  }
+  free(result->shares);
   for (int64_t i = 0; i < result->batch_count; i++) {
     if (result->batches[i].release) result->batches[i].release(&result->batches[i]);
   }

@@ -5,6 +5,7 @@
 #ifndef DBSQL_WAREHOUSE_RESULT_H
 #define DBSQL_WAREHOUSE_RESULT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,7 +18,8 @@ struct ipc_schema;
 
 /* What the client can read (ExecuteStatement). */
 struct result_shape {
-  bool arrow; /* otherwise columns */
+  bool arrow;    /* otherwise columns */
+  bool download; /* files that links lead to */
   bool lz4;
   bool timestamp_native, decimal_native, complex_native, interval_native, null_native;
 };
@@ -42,6 +44,8 @@ struct result {
   int64_t *starts;            /* row number of each batch's first row */
   int64_t rows;
   size_t bytes;
+  bool linked;        /* delivered by links (links.h) */
+  atomic_int *shares; /* how many structs have this content; NULL: only one ever */
   /* Made by page_prepare(). */
   struct ipc_schema *ipc;
   struct buf arrow_schema;
@@ -62,6 +66,10 @@ bool result_read(struct result *result, struct engine_connection *connection, st
 /* Makes a column of integers that holds no value one of type VOID: the engine gives NULL literals that type. */
 bool result_make_void(struct result *result, int64_t column, struct failure *failure);
 void result_free(struct result *result);
+/* A result that does not change any more can be had by several: each has its struct, and the content goes with the last. */
+void result_allow_sharing(struct result *result);
+void result_share(const struct result *from, struct result *to);
+bool result_is_shared(const struct result *result);
 /* The batch that holds that row. */
 int64_t result_batch_of(const struct result *result, int64_t row);
 

@@ -19,6 +19,7 @@
 #include "faulty.h"
 #include "memory.h"
 #include "service.h"
+#include "storage.h"
 #include "thrift/tcli.h"
 
 #if MHD_VERSION < 0x00097002
@@ -31,7 +32,7 @@ struct server {
   struct warehouse *warehouse;
   struct server_options options;
   struct MHD_Daemon *daemon;
-  struct faults faults;
+  struct faults *faults; /* borrowed */
   pthread_mutex_t log_lock;
   atomic_int_fast64_t requests;
   uint16_t port;
@@ -231,11 +232,13 @@ static mhd_result answer_thrift(struct server *server, struct MHD_Connection *co
   mhd_result result;
   struct slice message = buf_slice(&exchange->body);
   service_method(message, exchange->call.method, sizeof exchange->call.method);
-  exchange->taken = faults_take(&server->faults, exchange->call.method);
+  exchange->taken = faults_take(server->faults, exchange->call.method);
   const struct fault *fault = &exchange->taken;
   if (answer_early(server, connection, exchange, method, url, &result)) return result;
   struct service_faults faults = {fault->kind == FAULT_WRONG_ROW_COUNT, fault->kind == FAULT_WRONG_SEQUENCE_ID,
-                                  fault->kind == FAULT_EXTRA_FIELDS, fault->kind == FAULT_SESSION_LOST, fault->kind == FAULT_EMPTY_PAGE};
+                                  fault->kind == FAULT_EXTRA_FIELDS,    fault->kind == FAULT_SESSION_LOST,
+                                  fault->kind == FAULT_EMPTY_PAGE,      fault->kind == FAULT_MORE_ROWS_LIE,
+                                  fault->kind == FAULT_NO_ARROW_SCHEMA};
   struct buf out = BUF_INIT;
   exchange->call.gone = client_is_gone;
   exchange->call.gone_user = connection;
@@ -280,9 +283,10 @@ static json_t *stats(struct server *server) {
   json_object_set_new(out, "statements", json_integer(warehouse->statements));
   json_object_set_new(out, "calls", json_integer(warehouse->calls));
   json_object_set_new(out, "requests", json_integer(server->requests));
-  pthread_mutex_lock(&server->faults.lock);
-  json_object_set_new(out, "faults_struck", json_integer(server->faults.struck));
-  pthread_mutex_unlock(&server->faults.lock);
+  pthread_mutex_lock(&server->faults->lock);
+  json_object_set_new(out, "faults_struck", json_integer(server->faults->struck));
+  pthread_mutex_unlock(&server->faults->lock);
+  if (server->options.storage) json_object_set_new(out, "storage", storage_stats(server->options.storage));
   return out;
 }
 
@@ -297,17 +301,17 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
   if (strcmp(url, "/control/stats") == 0 && strcmp(method, "GET") == 0) {
     out = stats(server);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "GET") == 0) {
-    out = faults_list(&server->faults);
+    out = faults_list(server->faults);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "DELETE") == 0) {
-    faults_clear(&server->faults);
-    out = faults_list(&server->faults);
+    faults_clear(server->faults);
+    out = faults_list(server->faults);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "POST") == 0) {
     json_error_t error;
     json_t *json = json_loadb((const char *)exchange->body.data, exchange->body.size, JSON_REJECT_DUPLICATES, &error);
     if (!json) {
       snprintf(message, sizeof message, "the body is no JSON: %s", error.text);
-    } else if (faults_arm(&server->faults, json, message, sizeof message)) {
-      out = faults_list(&server->faults);
+    } else if (faults_arm(server->faults, json, message, sizeof message)) {
+      out = faults_list(server->faults);
     }
     json_decref(json);
     status = out ? 200 : 400;
@@ -426,7 +430,7 @@ static void connected(void *user, struct MHD_Connection *connection, void **stat
 /* ---- Starting and stopping
  * -------------------------------------------------------------------------------------------------------------------- */
 
-static int listen_at(const char *host, uint16_t *port, char **message) {
+int server_listen(const char *host, uint16_t *port, char **message) {
   union {
     struct sockaddr any;
     struct sockaddr_in in;
@@ -462,9 +466,9 @@ struct server *server_start(struct warehouse *warehouse, const struct server_opt
   server->warehouse = warehouse;
   server->options = *options;
   server->port = options->port;
-  faults_init(&server->faults);
+  server->faults = options->faults;
   pthread_mutex_init(&server->log_lock, NULL);
-  int fd = listen_at(options->host, &server->port, message);
+  int fd = server_listen(options->host, &server->port, message);
   if (fd < 0) goto failed;
   unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC;
   struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->certificate},
@@ -482,7 +486,6 @@ struct server *server_start(struct warehouse *warehouse, const struct server_opt
                                           : "the HTTP server does not start");
   close(fd);
 failed:
-  faults_destroy(&server->faults);
   pthread_mutex_destroy(&server->log_lock);
   free(server);
   return NULL;
@@ -495,7 +498,6 @@ uint16_t server_port(const struct server *server) {
 void server_stop(struct server *server) {
   if (!server) return;
   MHD_stop_daemon(server->daemon);
-  faults_destroy(&server->faults);
   pthread_mutex_destroy(&server->log_lock);
   free(server);
 }

@@ -20,12 +20,17 @@ struct server_options {
   bool control;              /* the control endpoint is there */
   const char *control_token; /* NULL: for whoever connects from this machine */
   FILE *access_log;          /* NULL: none */
+  struct faults *faults;     /* must outlive the server */
+  struct storage *storage;   /* to tell its statistics; NULL: none */
 };
 
+struct storage;
 struct server;
 
 /* Listens and answers from here on. NULL: `*message` (the caller's) says why. */
 struct server *server_start(struct warehouse *warehouse, const struct server_options *options, char **message);
+/* A socket that listens at the address; `*port` 0 becomes what it got. -1: `*message` (the caller's) says why. */
+int server_listen(const char *host, uint16_t *port, char **message);
 uint16_t server_port(const struct server *server);
 /* Ends what is under way, and waits for it. */
 void server_stop(struct server *server);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "links.h"
 #include "memory.h"
 #include "parameters.h"
 #include "service_internal.h"
@@ -109,7 +110,7 @@ struct session *service_session(struct service *service, const struct TSessionHa
 
 struct operation *service_operation(struct service *service, const struct TOperationHandle *handle) {
   const struct THandleIdentifier *id = handle && handle->has_operationId ? handle->operationId : NULL;
-  if (!id || !id->has_guid || !id->has_secret) return NULL;
+  if (!id || !id->has_guid || !id->has_secret || service->faults->session_lost) return NULL;
   return operation_find(service->warehouse, id->guid, id->secret);
 }
 
@@ -145,6 +146,7 @@ struct TGetOperationStatusResp *service_status(struct service *service, struct o
 /* For a test of clients that count. */
 static void spoil_row_count(struct TRowSet *rows) {
   if (rows->has_arrowBatches && rows->arrowBatches.count) rows->arrowBatches.items[0].rowCount++;
+  if (rows->has_resultLinks && rows->resultLinks.count) rows->resultLinks.items[0].rowCount++;
   if (rows->has_columns && rows->columns.count) {
     struct TColumn *column = &rows->columns.items[rows->columns.count - 1];
     struct thrift_raw_list *values = column->has_boolVal     ? &column->boolVal->values
@@ -166,7 +168,11 @@ struct TFetchResultsResp *service_fetch(struct service *service, struct operatio
   struct TRowSet *rows = NULL;
   int64_t count = 0;
   if (service->faults->empty_page) max_rows = 0;
-  if (!page_rows(&operation->result, service->answer, first, max_rows, max_bytes, &rows, &count, sizes, &failure)) {
+  bool good = operation->result.linked
+                  ? links_page(service->warehouse->links, operation, service->answer, first, max_rows == 0, max_bytes, &rows, &count, sizes,
+                               &failure)
+                  : page_rows(&operation->result, service->answer, first, max_rows, max_bytes, &rows, &count, sizes, &failure);
+  if (!good) {
     TCLI_SET(out, status, service_error(service, &failure, ""));
     failure_clear(&failure);
     return out;
@@ -178,6 +184,7 @@ struct TFetchResultsResp *service_fetch(struct service *service, struct operatio
   TCLI_SET(out, status, answer_success(service->answer));
   TCLI_SET(out, hasMoreRows, !service->warehouse->plain_hive && first + count < operation->result.rows);
   if (service->faults->empty_page) out->hasMoreRows = true;
+  if (service->faults->more_rows_lie) out->hasMoreRows = !out->hasMoreRows;
   TCLI_SET(out, results, rows);
   return out;
 }
@@ -186,6 +193,7 @@ static struct TGetResultSetMetadataResp *metadata_of(struct service *service, co
                                                      const struct page_sizes *sizes) {
   struct TGetResultSetMetadataResp *out =
       page_metadata(&operation->result, service->answer, sizes, operation->request.metadata_call, service->warehouse->plain_hive);
+  if (service->faults->no_arrow_schema) out->has_arrowSchema = false;
   if (service->faults->extra_fields) {
     service_extra(service, &out->unknown, 0xD01, THRIFT_I32, "\0\0\0\x05", 4);
     service_extra(service, &out->unknown, 0xD05, THRIFT_I64, "\0\0\0\0\0\0\0\0", 8);
@@ -205,7 +213,8 @@ static struct TSparkDirectResults *direct_results(struct service *service, struc
     TCLI_SET(out, resultSet, service_fetch(service, operation, 0, operation->request.direct_rows, operation->request.direct_bytes, &sizes));
   }
   TCLI_SET(out, resultSetMetadata, metadata_of(service, operation, &sizes));
-  if (out->has_resultSet && out->resultSet->has_hasMoreRows && !out->resultSet->hasMoreRows) {
+  /* With links the operation stays open: they must be had again when they have expired. */
+  if (out->has_resultSet && out->resultSet->has_hasMoreRows && !out->resultSet->hasMoreRows && !operation->result.linked) {
     struct TCloseOperationResp *close = answer_new(service->answer, sizeof *close);
     TCLI_SET(close, status, answer_success(service->answer));
     TCLI_SET(out, closeOperation, close);
@@ -277,6 +286,8 @@ static struct result_shape shape_of(const struct service *service, const struct 
   const struct TSparkArrowTypes *types = request->has_useArrowNativeTypes ? request->useArrowNativeTypes : NULL;
   shape.arrow =
       request->has_canReadArrowResult && request->canReadArrowResult && session->protocol >= TProtocolVersion_SPARK_CLI_SERVICE_PROTOCOL_V5;
+  shape.download =
+      request->has_canDownloadResult && request->canDownloadResult && session->protocol >= TProtocolVersion_SPARK_CLI_SERVICE_PROTOCOL_V3;
   shape.lz4 = request->has_canDecompressLZ4Result && request->canDecompressLZ4Result &&
               session->protocol >= TProtocolVersion_SPARK_CLI_SERVICE_PROTOCOL_V6;
   if (!types) return shape;
@@ -322,6 +333,7 @@ static void execute_statement(struct service *service, const struct TExecuteStat
     run.timeout_ms = request->queryTimeout > INT32_MAX ? (int64_t)INT32_MAX * 1000 : request->queryTimeout * 1000;
   if (!service->warehouse->plain_hive) {
     if (request->has_resultRowLimit && request->resultRowLimit > 0) run.row_limit = request->resultRowLimit;
+    if (request->has_maxBytesPerFile && request->maxBytesPerFile > 0) run.file_bytes = request->maxBytesPerFile;
     read_direct(&run, request->has_getDirectResults, request->getDirectResults);
   }
   if (request->has_confOverlay && request->confOverlay.count) {

@@ -9,9 +9,11 @@
 struct service_faults {
   bool wrong_row_count; /* batches, or the first column, do not hold what is said */
   bool wrong_sequence_id;
-  bool extra_fields; /* fields no public interface names, and all fields in descending order */
-  bool session_lost; /* the session of the call is unknown */
-  bool empty_page;   /* no rows, and more to come */
+  bool extra_fields;  /* fields no public interface names, and all fields in descending order */
+  bool session_lost;  /* the session of the call is unknown */
+  bool empty_page;    /* no rows, and more to come */
+  bool more_rows_lie; /* hasMoreRows is the contrary of what is true */
+  bool no_arrow_schema;
 };
 
 struct service_call {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "links.h"
 #include "memory.h"
 #include "sql_macros.h"
 #include "thrift/tcli.h"
@@ -54,6 +55,11 @@ static void *reaper_main(void *user) {
     struct timespec until;
     timespec_in(&until, REAPER_MS);
     pthread_cond_timedwait(&warehouse->reaper_wake, &warehouse->lock, &until);
+    if (warehouse->links) {
+      pthread_mutex_unlock(&warehouse->lock);
+      links_purge(warehouse->links);
+      pthread_mutex_lock(&warehouse->lock);
+    }
     int64_t now = clock_now_ns();
     struct session *idle = NULL;
     for (size_t i = 0; i < warehouse_buckets; i++) {
@@ -146,6 +152,7 @@ void warehouse_close(struct warehouse *warehouse) {
       session_unref(session);
     }
   }
+  links_clear(warehouse->links); /* the engine owns the memory of the results */
   engine_close(warehouse->engine);
   pthread_cond_destroy(&warehouse->reaper_wake);
   pthread_mutex_destroy(&warehouse->lock);

@@ -37,6 +37,7 @@ struct warehouse_limits {
 
 struct session;
 struct operation;
+struct links;
 
 enum { warehouse_buckets = 256 };
 
@@ -44,7 +45,8 @@ struct warehouse {
   struct engine *engine;
   struct warehouse_limits limits;
   bool plain_hive;
-  bool persistent; /* the database is a file */
+  bool persistent;     /* the database is a file */
+  struct links *links; /* of results that go by CloudFetch; NULL: none does (links.h) */
   pthread_mutex_t lock;
   pthread_cond_t reaper_wake;
   pthread_t reaper;
@@ -142,6 +144,7 @@ struct operation_request {
   int32_t type; /* enum TOperationType */
   struct result_shape shape;
   int64_t row_limit;  /* 0: none */
+  int64_t file_bytes; /* of CloudFetch's files; 0: as the warehouse wants */
   int64_t timeout_ms; /* 0: none */
   bool metadata_call;
   int call; /* enum tcli_method, of a metadata call */
