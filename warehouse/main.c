@@ -16,6 +16,7 @@
 
 #include "links.h"
 #include "memory.h"
+#include "oidc.h"
 #include "options.h"
 #include "server.h"
 #include "storage.h"
@@ -104,6 +105,7 @@ int main(int count, char **arguments) {
   char *message = NULL, *token = NULL, *certificate = NULL, *key = NULL;
   struct warehouse warehouse = {0};
   struct server *server = NULL;
+  struct oidc *oidc = NULL;
   struct storage *storage = NULL;
   struct faults faults;
   FILE *log = NULL;
@@ -155,6 +157,18 @@ int main(int count, char **arguments) {
     }
   }
   if (!prepare_tls(&options, &certificate, &key, &message)) goto cleanup;
+  if (options.oauth) {
+    struct oidc_options oauth = {.clients = options.oauth_clients,
+                                 .client_keys = options.oauth_client_keys,
+                                 .redirects = options.oauth_redirects,
+                                 .issuers = options.trusted_issuers,
+                                 .token_life_s = options.token_life_s,
+                                 .refresh_life_s = options.refresh_life_s,
+                                 .clock_skew_s = options.clock_skew_s,
+                                 .token = token};
+    oidc = oidc_new(&oauth, &message);
+    if (!oidc) goto cleanup;
+  }
   if (options.faults_file && !faults_read_file(&faults, options.faults_file, &message)) goto cleanup;
   if (!options.no_cloudfetch && !options.hive &&
       !start_storage(&options, certificate, key, log, &faults, &warehouse.links, &storage, &message))
@@ -168,6 +182,7 @@ int main(int count, char **arguments) {
                                 .key = key,
                                 .request_bytes = (size_t)options.max_request_mb << 20,
                                 .connections = (unsigned)options.max_connections,
+                                .oidc = oidc,
                                 .control = options.control,
                                 .control_token = options.control_token,
                                 .access_log = log,
@@ -197,6 +212,7 @@ cleanup:
   links_free(warehouse.links);
   faults_destroy(&faults);
   if (log && log != stderr) fclose(log);
+  oidc_free(oidc);
   free(message);
   free(token);
   free(certificate);

@@ -283,6 +283,7 @@ static json_t *stats(struct server *server) {
   json_object_set_new(out, "statements", json_integer(warehouse->statements));
   json_object_set_new(out, "calls", json_integer(warehouse->calls));
   json_object_set_new(out, "requests", json_integer(server->requests));
+  if (server->options.oidc) json_object_set_new(out, "oauth", oidc_stats(server->options.oidc));
   pthread_mutex_lock(&server->faults->lock);
   json_object_set_new(out, "faults_struck", json_integer(server->faults->struck));
   pthread_mutex_unlock(&server->faults->lock);
@@ -315,6 +316,11 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
     }
     json_decref(json);
     status = out ? 200 : 400;
+  } else if (server->options.oidc && oidc_control_serves(url)) {
+    json_error_t error;
+    json_t *json = json_loadb((const char *)exchange->body.data, exchange->body.size, JSON_REJECT_DUPLICATES, &error);
+    out = oidc_control(server->options.oidc, method, url, json, &status, message, sizeof message);
+    json_decref(json);
   } else {
     status = 404;
     snprintf(message, sizeof message, "there is GET, POST and DELETE /control/faults and GET /control/stats");
@@ -360,16 +366,87 @@ static bool is_basic(struct MHD_Connection *connection, const char *token) {
   return good;
 }
 
+/* ---- OAuth ------------------------------------------------------------------------------------------------------------------------ */
+
+struct query {
+  struct form form;
+  bool bad;
+};
+
+static mhd_result add_to_query(void *user, enum MHD_ValueKind kind, const char *name, size_t name_size, const char *value,
+                               size_t value_size) {
+  (void)kind;
+  struct query *query = user;
+  if (!form_add(&query->form, slice_of(name, name_size), slice_of(value, value ? value_size : 0))) query->bad = true;
+  return MHD_YES;
+}
+
+static mhd_result answer_oidc(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
+                              const char *url) {
+  mhd_result result;
+  exchange->taken = faults_take_endpoint(server->faults, oidc_endpoint(url), "oidc");
+  if (answer_early(server, connection, exchange, method, url, &result)) return result;
+  struct query query = {.bad = false};
+  MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, add_to_query, &query);
+  struct oidc_request request = {.method = method,
+                                 .path = url,
+                                 .host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
+                                 .authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"),
+                                 .content_type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type"),
+                                 .query = query.bad ? NULL : &query.form,
+                                 .body = buf_slice(&exchange->body),
+                                 .local = is_from_this_machine(connection),
+                                 .fault = &exchange->taken};
+  struct oidc_reply reply = {0};
+  oidc_answer(server->options.oidc, &request, &reply);
+  struct MHD_Response *response;
+  size_t size = reply.body.size;
+  if (exchange->taken.kind == FAULT_RESET_AFTER) {
+    result = break_connection(server, connection, exchange, method, url);
+  } else {
+    if (faulty_is_body(exchange->taken.kind)) {
+      response = faulty_response(&server->warehouse->stopping, connection, &exchange->taken, &reply.body);
+    } else {
+      response = MHD_create_response_from_buffer(size, reply.body.data, MHD_RESPMEM_MUST_COPY);
+    }
+    for (size_t i = 0; response && i < reply.header_count; i++) MHD_add_response_header(response, reply.names[i], reply.values[i]);
+    result = send_response(server, connection, exchange, method, url, reply.status, reply.content_type, response, size);
+  }
+  oidc_reply_free(&reply);
+  form_free(&query.form);
+  return result;
+}
+
+/* Whether the request may go on to SQL; otherwise `*result` is the answer. */
+static bool is_let_in(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
+                      const char *url, mhd_result *result) {
+  const char *token = server->options.token, *header = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+  struct oidc *oidc = server->options.oidc;
+  if (!token && !oidc) return true;
+  if (token && (is_bearer(connection, token) || is_basic(connection, token))) return true;
+  enum oidc_access access = OIDC_ACCESS_UNKNOWN;
+  if (oidc && header && text_has_prefix_nocase(header, "Bearer ")) access = oidc_check_access(oidc, header + 7);
+  if (access == OIDC_ACCESS_GOOD) return true;
+  if (access == OIDC_ACCESS_FORBIDDEN) {
+    *result =
+        send_error(server, connection, exchange, method, url, 403, NULL, "Provided OAuth token does not have required scopes: sql.", NULL);
+  } else {
+    const char *why = access == OIDC_ACCESS_ENDED ? "The access token has expired or was revoked." : status_text(401);
+    *result = send_error(server, connection, exchange, method, url, 401, NULL, why, NULL);
+  }
+  return false;
+}
+
 static mhd_result answer(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
                          const char *url) {
   if (exchange->too_large)
     return send_error(server, connection, exchange, method, url, 413, NULL, "The request is larger than this warehouse takes.", NULL);
   if (server->options.control && (strncmp(url, "/control/", 9) == 0)) return answer_control(server, connection, exchange, method, url);
+  if (server->options.oidc && oidc_endpoint(url)) return answer_oidc(server, connection, exchange, method, url);
   if (!is_thrift_path(server, url))
     return send_error(server, connection, exchange, method, url, 404, "ENDPOINT_NOT_FOUND", "No API found for this path.", NULL);
-  const char *token = server->options.token;
-  if (token && !is_bearer(connection, token) && !is_basic(connection, token))
-    return send_error(server, connection, exchange, method, url, 401, NULL, status_text(401), NULL);
+  mhd_result refused;
+  if (!is_let_in(server, connection, exchange, method, url, &refused)) return refused;
   if (strcmp(method, "POST") != 0)
     return send_error(server, connection, exchange, method, url, 405, NULL, "Thrift calls are POST requests.", NULL);
   return answer_thrift(server, connection, exchange, method, url);
@@ -470,6 +547,7 @@ struct server *server_start(struct warehouse *warehouse, const struct server_opt
   pthread_mutex_init(&server->log_lock, NULL);
   int fd = server_listen(options->host, &server->port, message);
   if (fd < 0) goto failed;
+  if (options->oidc) oidc_listen(options->oidc, options->certificate != NULL, options->host, server->port);
   unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC;
   struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->certificate},
                                  {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->key},

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "faults.h"
+#include "oidc.h"
 #include "warehouse.h"
 
 struct server_options {
@@ -17,6 +18,7 @@ struct server_options {
   const char *key;
   size_t request_bytes;
   unsigned connections;
+  struct oidc *oidc;         /* NULL: no OAuth. Borrowed. */
   bool control;              /* the control endpoint is there */
   const char *control_token; /* NULL: for whoever connects from this machine */
   FILE *access_log;          /* NULL: none */
