@@ -9,7 +9,7 @@
 
 static bool unsupported(struct failure *failure, const struct ArrowSchema *schema) {
   return failure_set(failure, "UNSUPPORTED_DATATYPE", "0A000", "The column `%s` has a type that cannot be delivered (Arrow format \"%s\").",
-                     schema->name ? schema->name : "", schema->format);
+                     schema->name ? schema->name : "", schema->format ? schema->format : "");
 }
 
 static void set_target(struct convert_column *column, const char *format, bool plain) {

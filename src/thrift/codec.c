@@ -133,7 +133,7 @@ static dbsql_status decode_value(struct decoder *decoder, uint8_t kind, const st
     case THRIFT_KIND_STRING:
     case THRIFT_KIND_BINARY: return thrift_read_string(decoder->reader, slot, decoder->error);
     case THRIFT_KIND_STRUCT: {
-      void *nested;
+      void *nested = NULL;
       dbsql_status status = allocate(decoder, 1, field->type->size, &nested);
       if (status != DBSQL_OK) return status;
       memcpy(slot, &nested, sizeof nested);
@@ -155,7 +155,7 @@ static dbsql_status keep_unknown(struct decoder *decoder, struct unknown_list *l
   if (list->count == thrift_max_unknown_fields) {
     return thrift_malformed(decoder->reader, decoder->error, "more than %d unknown fields", list->count);
   }
-  struct thrift_unknown *field;
+  struct thrift_unknown *field = NULL;
   dbsql_status status = allocate(decoder, 1, sizeof *field, &field);
   if (status != DBSQL_OK) return status;
   const uint8_t *start = decoder->reader->at;
