@@ -81,11 +81,12 @@ static void log_access(struct server *server, struct MHD_Connection *connection,
 }
 
 /* The workspace that a path names (thrift.md 1.3), for the header that tells it. */
-static void org_of(const char *url, char out[32]) {
+static void org_of(struct MHD_Connection *connection, const char *url, char out[32]) {
   static const char prefix[] = "/sql/protocolv1/o/";
+  const char *digits = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "o");
   size_t length = 0;
-  if (strncmp(url, prefix, sizeof prefix - 1) == 0) {
-    const char *digits = url + sizeof prefix - 1;
+  if (!digits && strncmp(url, prefix, sizeof prefix - 1) == 0) digits = url + sizeof prefix - 1;
+  if (digits) {
     while (length < 31 && text_is_digit(digits[length])) length++;
     memcpy(out, digits, length);
   }
@@ -101,7 +102,7 @@ static mhd_result send_response(struct server *server, struct MHD_Connection *co
   MHD_add_response_header(response, "x-request-id", exchange->request_id);
   MHD_add_response_header(response, "server", "databricks");
   if (status == 200) {
-    org_of(url, org);
+    org_of(connection, url, org);
     MHD_add_response_header(response, "x-databricks-org-id", org);
   }
   mhd_result result = MHD_queue_response(connection, (unsigned)status, response);

@@ -282,7 +282,10 @@ static void read_direct(struct operation_request *to, bool has, const struct TSp
 static struct result_shape shape_of(const struct service *service, const struct session *session,
                                     const struct TExecuteStatementReq *request) {
   struct result_shape shape = {0};
-  if (service->warehouse->plain_hive) return shape;
+  if (service->warehouse->plain_hive) {
+    shape.interval_native = shape.null_native = true; /* in columns they are told as what they are */
+    return shape;
+  }
   const struct TSparkArrowTypes *types = request->has_useArrowNativeTypes ? request->useArrowNativeTypes : NULL;
   shape.arrow =
       request->has_canReadArrowResult && request->canReadArrowResult && session->protocol >= TProtocolVersion_SPARK_CLI_SERVICE_PROTOCOL_V5;
