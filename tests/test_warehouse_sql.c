@@ -84,7 +84,8 @@ static void test_types(void **state) {
   assert_translated("SELECT CAST(a AS STRING), b::LONG", SQL_ROWS, "SELECT CAST(a AS VARCHAR), b::BIGINT");
   assert_translated("SELECT CAST(a AS TIMESTAMP), CAST(a AS TIMESTAMP_NTZ)", SQL_ROWS,
                     "SELECT CAST(a AS TIMESTAMPTZ), CAST(a AS TIMESTAMP)");
-  assert_translated("SELECT CAST(f(x AS y) AS DECIMAL(5, 2))", SQL_ROWS, "SELECT CAST(f(x AS y) AS DECIMAL(5,2))");
+  assert_translated("SELECT CAST(f(x AS y) AS DECIMAL(5, 2)), a::STRUCT(x INTEGER, y DECIMAL(5, 2)[])[2]", SQL_ROWS,
+                    "SELECT CAST(f(x AS y) AS DECIMAL(5, 2)), a::STRUCT(x INTEGER, y DECIMAL(5, 2)[])[2]");
   assert_translated("SELECT TIMESTAMP '2020-01-01', string(5), int('1')", SQL_ROWS,
                     "SELECT TIMESTAMPTZ '2020-01-01', CAST(5 AS VARCHAR), CAST('1' AS INTEGER)");
   assert_translated("CREATE TABLE t (a LONG, `b c` ARRAY<STRUCT<x: INT, y: MAP<STRING, BINARY>>> NOT NULL, PRIMARY KEY (a)) USING DELTA",

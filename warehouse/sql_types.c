@@ -35,13 +35,15 @@ static const struct {
 
 /* "(10, 2)" as it stands. */
 static bool append_brackets(const struct tokens *tokens, size_t *i, struct buf *out, struct failure *failure) {
-  while (!token_is_symbol(tokens, *i, ')')) {
+  size_t start = tokens->items[*i].start, depth = 0;
+  do {
     if (*i >= tokens->count) return token_error(tokens, *i, failure);
-    buf_append(out, tokens->source + tokens->items[*i].start, tokens->items[*i].end - tokens->items[*i].start);
+    if (token_is_symbol(tokens, *i, '(')) depth++;
+    if (token_is_symbol(tokens, *i, ')')) depth--;
     ++*i;
-  }
-  buf_append_byte(out, ')');
-  ++*i;
+  } while (depth);
+  for (size_t at = start; at < tokens->items[*i - 1].end; at++)
+    buf_append_byte(out, tokens->source[at] == SQL_MARKER ? ' ' : (uint8_t)tokens->source[at]);
   return true;
 }
 
@@ -137,8 +139,14 @@ static bool append_type(const struct tokens *tokens, size_t *i, struct buf *out,
     goto suffix;
   }
   /* A type of the engine's own. */
-  for (size_t at = start; at < *i; at++)
-    buf_append(out, tokens->source + tokens->items[at].start, tokens->items[at].end - tokens->items[at].start);
+  if (tokens->items[start].kind == TOKEN_NAME) {
+    char *name = token_name(tokens, start);
+    sql_append_quoted_name(out, name);
+    free(name);
+  } else {
+    for (size_t at = start; at < *i; at++)
+      buf_append(out, tokens->source + tokens->items[at].start, tokens->items[at].end - tokens->items[at].start);
+  }
   if (round && !append_brackets(tokens, i, out, failure)) return false;
 suffix: /* the engine's lists */
   while (token_is_symbol(tokens, *i, '[')) {
