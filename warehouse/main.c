@@ -20,6 +20,7 @@
 #include "options.h"
 #include "server.h"
 #include "storage.h"
+#include "telemetry.h"
 #include "tls.h"
 #include "warehouse.h"
 
@@ -108,7 +109,9 @@ int main(int count, char **arguments) {
   struct oidc *oidc = NULL;
   struct storage *storage = NULL;
   struct faults faults;
-  FILE *log = NULL;
+  FILE *log = NULL, *print = NULL;
+  struct telemetry telemetry;
+  bool has_telemetry = false;
   int result = 1;
   bool opened = false;
   switch (options_read(&options, count, arguments, &message)) {
@@ -156,6 +159,15 @@ int main(int count, char **arguments) {
       goto cleanup;
     }
   }
+  if (options.print_telemetry) {
+    print = strcmp(options.print_telemetry, "-") == 0 ? stderr : fopen(options.print_telemetry, "a");
+    if (!print) {
+      message = wh_print("cannot write telemetry to %s: %s", options.print_telemetry, strerror(errno));
+      goto cleanup;
+    }
+  }
+  telemetry_init(&telemetry, (size_t)options.max_telemetry_mb << 20, print);
+  has_telemetry = true;
   if (!prepare_tls(&options, &certificate, &key, &message)) goto cleanup;
   if (options.oauth) {
     struct oidc_options oauth = {.clients = options.oauth_clients,
@@ -186,6 +198,7 @@ int main(int count, char **arguments) {
                                 .control = options.control,
                                 .control_token = options.control_token,
                                 .access_log = log,
+                                .telemetry = &telemetry,
                                 .faults = &faults,
                                 .storage = storage};
   server = server_start(&warehouse, &http, &message);
@@ -211,6 +224,8 @@ cleanup:
   if (opened) warehouse_close(&warehouse);
   links_free(warehouse.links);
   faults_destroy(&faults);
+  if (has_telemetry) telemetry_destroy(&telemetry);
+  if (print && print != stderr) fclose(print);
   if (log && log != stderr) fclose(log);
   oidc_free(oidc);
   free(message);

@@ -26,6 +26,7 @@ const char options_help[] =
     "      --token TOKEN           personal access token that clients must send (default: one made for this run)\n"
     "      --no-token              let everybody in that can connect (with --oauth: only OAuth's tokens count)\n"
     "      --access-log FILE       one line a request; - is standard error\n"
+    "      --print-telemetry FILE  the telemetry that is received, to read; - is standard error\n"
     "OAuth (docs/warehouse.md):\n"
     "      --oauth                 serve OAuth, and take its tokens beside the personal access token\n"
     "      --oauth-client ID:SECRET        a service principal with its secret; this and the next three may be repeated\n"
@@ -57,6 +58,7 @@ const char options_help[] =
     "      --poll-wait-ms N        how long a status call waits for an end (default 1000)\n"
     "      --idle-session-s N      close sessions not used for so long (default 0: never)\n"
     "      --max-request-mb N      largest request (default 256)\n"
+    "      --max-telemetry-mb N    received telemetry that is kept; the oldest goes (default 64)\n"
     "      --max-result-mb N       largest result, in memory (default 4096)\n"
     "      --max-sessions N        default 1000\n"
     "      --max-operations N      open statements of a session (default 1000)\n"
@@ -127,6 +129,7 @@ enum options_outcome options_read(struct options *options, int count, char **arg
                               .link_life_ms = 900000,
                               .keep_links_mb = 1024,
                               .lz4_writer = "frames",
+                              .max_telemetry_mb = 64,
                               .max_request_mb = 256,
                               .max_result_mb = 4096,
                               .max_sessions = 1000,
@@ -153,6 +156,7 @@ enum options_outcome options_read(struct options *options, int count, char **arg
       {"--tls-ca-out", TEXT, &options->tls_ca_out, 0, 0},
       {"--listen-anywhere", FLAG, &options->listen_anywhere, 0, 0},
       {"--access-log", TEXT, &options->access_log, 0, 0},
+      {"--print-telemetry", TEXT, &options->print_telemetry, 0, 0},
       {"--control", FLAG, &options->control, 0, 0},
       {"--control-token", TEXT, &options->control_token, 0, 0},
       {"--exit-with-parent", FLAG, &options->exit_with_parent, 0, 0},
@@ -182,6 +186,7 @@ enum options_outcome options_read(struct options *options, int count, char **arg
       {"--refresh-life-s", NUMBER, &options->refresh_life_s, 1, 31536000},
       {"--clock-skew-s", NUMBER, &options->clock_skew_s, -31536000, 31536000},
       {"--max-request-mb", NUMBER, &options->max_request_mb, 1, 2047},
+      {"--max-telemetry-mb", NUMBER, &options->max_telemetry_mb, 1, INT64_C(1) << 24},
       {"--max-result-mb", NUMBER, &options->max_result_mb, 1, INT64_C(1) << 24},
       {"--max-sessions", NUMBER, &options->max_sessions, 1, 1000000},
       {"--max-operations", NUMBER, &options->max_operations, 1, 1000000},

@@ -25,6 +25,8 @@ struct options {
   const char *tls_certificate, *tls_key, *tls_ca_out;
   bool listen_anywhere;
   const char *access_log;
+  const char *print_telemetry;
+  int64_t max_telemetry_mb;
   bool control;
   const char *control_token;
   bool exit_with_parent;

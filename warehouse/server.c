@@ -20,6 +20,7 @@
 #include "memory.h"
 #include "service.h"
 #include "storage.h"
+#include "telemetry_http.h"
 #include "thrift/tcli.h"
 
 #if MHD_VERSION < 0x00097002
@@ -288,6 +289,7 @@ static json_t *stats(struct server *server) {
   pthread_mutex_lock(&server->faults->lock);
   json_object_set_new(out, "faults_struck", json_integer(server->faults->struck));
   pthread_mutex_unlock(&server->faults->lock);
+  if (server->options.telemetry) json_object_set_new(out, "telemetry", telemetry_log_stats(&server->options.telemetry->log));
   if (server->options.storage) json_object_set_new(out, "storage", storage_stats(server->options.storage));
   return out;
 }
@@ -300,6 +302,10 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
   json_t *out = NULL;
   int status = 200;
   char message[256] = "";
+  struct buf told = BUF_INIT;
+  if (options->telemetry) status = telemetry_control(options->telemetry, method, url, buf_slice(&exchange->body), &told);
+  if (told.size > 0) return send_late(server, connection, exchange, method, url, status, JSON_TYPE, &told);
+  status = 200;
   if (strcmp(url, "/control/stats") == 0 && strcmp(method, "GET") == 0) {
     out = stats(server);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "GET") == 0) {
@@ -324,7 +330,8 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
     json_decref(json);
   } else {
     status = 404;
-    snprintf(message, sizeof message, "there is GET, POST and DELETE /control/faults and GET /control/stats");
+    snprintf(message, sizeof message,
+             "there is GET, POST and DELETE /control/faults, GET /control/stats, /control/flags and /control/telemetry");
   }
   if (!out) {
     out = json_object();
@@ -419,23 +426,48 @@ static mhd_result answer_oidc(struct server *server, struct MHD_Connection *conn
 }
 
 /* Whether the request may go on to SQL; otherwise `*result` is the answer. */
-static bool is_let_in(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
-                      const char *url, mhd_result *result) {
+static int access_status(struct server *server, struct MHD_Connection *connection, const char **why) {
   const char *token = server->options.token, *header = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
   struct oidc *oidc = server->options.oidc;
-  if (!token && !oidc) return true;
-  if (token && (is_bearer(connection, token) || is_basic(connection, token))) return true;
+  if (!token && !oidc) return 0;
+  if (token && (is_bearer(connection, token) || is_basic(connection, token))) return 0;
   enum oidc_access access = OIDC_ACCESS_UNKNOWN;
   if (oidc && header && text_has_prefix_nocase(header, "Bearer ")) access = oidc_check_access(oidc, header + 7);
-  if (access == OIDC_ACCESS_GOOD) return true;
+  if (access == OIDC_ACCESS_GOOD) return 0;
   if (access == OIDC_ACCESS_FORBIDDEN) {
-    *result =
-        send_error(server, connection, exchange, method, url, 403, NULL, "Provided OAuth token does not have required scopes: sql.", NULL);
-  } else {
-    const char *why = access == OIDC_ACCESS_ENDED ? "The access token has expired or was revoked." : status_text(401);
-    *result = send_error(server, connection, exchange, method, url, 401, NULL, why, NULL);
+    *why = "Provided OAuth token does not have required scopes: sql.";
+    return 403;
   }
-  return false;
+  *why = access == OIDC_ACCESS_ENDED ? "The access token has expired or was revoked." : status_text(401);
+  return 401;
+}
+
+/* ---- Telemetry and feature flags (telemetry.h) -------------------------------------------------------------------------------------- */
+
+static mhd_result answer_telemetry(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
+                                   const char *url, enum telemetry_endpoint endpoint) {
+  struct telemetry *telemetry = server->options.telemetry;
+  struct telemetry_request request;
+  struct telemetry_answer reply;
+  struct buf plain = BUF_INIT;
+  mhd_result result;
+  telemetry_http_read(connection, endpoint, method, url, buf_slice(&exchange->body), &request, &plain);
+  request.access_status = access_status(server, connection, &request.access_why);
+  exchange->taken = faults_take_endpoint(server->faults, telemetry_endpoint_names[endpoint], telemetry_group(endpoint));
+  telemetry_receive(telemetry, &request, &exchange->taken);
+  if (answer_early(server, connection, exchange, method, url, &result)) {
+    telemetry_skip(telemetry, &request, &exchange->taken);
+  } else {
+    telemetry_answer(telemetry, &request, &exchange->taken, &reply);
+    if (reply.status == 200 || reply.body.size > 0) {
+      result = send_late(server, connection, exchange, method, url, reply.status, reply.content_type, &reply.body);
+    } else {
+      result = send_error(server, connection, exchange, method, url, reply.status, NULL, reply.message, NULL);
+    }
+  }
+  json_decref(request.headers);
+  buf_free(&plain);
+  return result;
 }
 
 static mhd_result answer(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
@@ -444,10 +476,14 @@ static mhd_result answer(struct server *server, struct MHD_Connection *connectio
     return send_error(server, connection, exchange, method, url, 413, NULL, "The request is larger than this warehouse takes.", NULL);
   if (server->options.control && (strncmp(url, "/control/", 9) == 0)) return answer_control(server, connection, exchange, method, url);
   if (server->options.oidc && oidc_endpoint(url)) return answer_oidc(server, connection, exchange, method, url);
+  enum telemetry_endpoint endpoint;
+  if (server->options.telemetry && telemetry_endpoint_of(url, &endpoint))
+    return answer_telemetry(server, connection, exchange, method, url, endpoint);
   if (!is_thrift_path(server, url))
     return send_error(server, connection, exchange, method, url, 404, "ENDPOINT_NOT_FOUND", "No API found for this path.", NULL);
-  mhd_result refused;
-  if (!is_let_in(server, connection, exchange, method, url, &refused)) return refused;
+  const char *why = NULL;
+  int refused = access_status(server, connection, &why);
+  if (refused) return send_error(server, connection, exchange, method, url, refused, NULL, why, NULL);
   if (strcmp(method, "POST") != 0)
     return send_error(server, connection, exchange, method, url, 405, NULL, "Thrift calls are POST requests.", NULL);
   return answer_thrift(server, connection, exchange, method, url);

@@ -18,12 +18,13 @@ struct server_options {
   const char *key;
   size_t request_bytes;
   unsigned connections;
-  struct oidc *oidc;         /* NULL: no OAuth. Borrowed. */
-  bool control;              /* the control endpoint is there */
-  const char *control_token; /* NULL: for whoever connects from this machine */
-  FILE *access_log;          /* NULL: none */
-  struct faults *faults;     /* must outlive the server */
-  struct storage *storage;   /* to tell its statistics; NULL: none */
+  struct oidc *oidc;           /* NULL: no OAuth. Borrowed. */
+  bool control;                /* the control endpoint is there */
+  const char *control_token;   /* NULL: for whoever connects from this machine */
+  FILE *access_log;            /* NULL: none */
+  struct faults *faults;       /* must outlive the server */
+  struct storage *storage;     /* to tell its statistics; NULL: none */
+  struct telemetry *telemetry; /* must outlive the server */
 };
 
 struct storage;
