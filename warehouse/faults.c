@@ -198,7 +198,8 @@ static bool check_place(struct fault *fault, char *message, size_t size) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     if (kinds[i].kind == fault->kind) possible = kinds[i].at;
   }
-  if (fault->method[0] == '\0' && (possible & (AT_OIDC | AT_STORAGE | AT_LINKS)) && possible != AT_ALL) { /* those of one endpoint need not name it */
+  if (fault->method[0] == '\0' && (possible & (AT_OIDC | AT_STORAGE | AT_LINKS)) &&
+      possible != AT_ALL) { /* those of one endpoint need not name it */
     for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
       if (endpoints[i].at == possible) snprintf(fault->method, sizeof fault->method, "%s", endpoints[i].name);
     }
