@@ -33,6 +33,9 @@ struct TFetchResultsResp *service_fetch(struct service *service, struct operatio
 /* Rewrites a message with the fields of its structs in descending order of id. */
 void service_reverse_fields(struct buf *message);
 
+void service_execute_statement(struct service *service, const struct TExecuteStatementReq *request, struct TExecuteStatementResp *response);
+/* All answers to metadata calls have the same fields at the same places as this one. */
+void service_metadata_call(struct service *service, enum tcli_method method, const void *request, struct TExecuteStatementResp *response);
 void service_open_session(struct service *service, const struct TOpenSessionReq *request, struct TOpenSessionResp *response);
 /* False for a type that is not answered. */
 bool service_info(struct service *service, int32_t type, struct TGetInfoValue *value);
