@@ -429,6 +429,87 @@ DBSQL_API dbsql_status dbsql_ipc_writer_finish(dbsql_ipc_writer *writer, dbsql_e
 /* NULL is allowed. Writes nothing. */
 DBSQL_API void dbsql_ipc_writer_free(dbsql_ipc_writer *writer);
 
+/* ---- 13. Telemetry ------------------------------------------------------------------------------------------------------- */
+
+/* Usage statistics are off unless a connection is opened with telemetry=true (docs/telemetry.md says what they hold: never SQL, values, names,
+ * messages). A copy of each record for the program itself does not depend on that. */
+
+/* What was done, how long it took and how it ended. Texts are never NULL and live during the call only. */
+typedef struct dbsql_telemetry_event {
+  size_t struct_size; /* of the library's struct: it may grow at its end */
+  int64_t time_unix_us;
+  int64_t latency_us;
+  const char *operation;      /* "CREATE_SESSION", "EXECUTE_STATEMENT", "LIST_TABLES" ... */
+  const char *statement_type; /* "QUERY", "METADATA" ...; "" if it is none */
+  const char *result_format;  /* "INLINE_ARROW", "COLUMNAR_INLINE" ...; "" if there was no result */
+  const char *error_category; /* "" if it went well */
+  const char *sqlstate;
+  const char *session_id;
+  const char *query_id;
+  int32_t vendor_code;
+  int http_status;
+  int64_t rows;  /* handed out */
+  int64_t bytes; /* of the result, as they came */
+  int64_t ready_ms;       /* until the first rows were there */
+  int64_t consumption_ms; /* from the first fetch to the last row */
+  int64_t polls;          /* questions whether the statement had finished */
+  int64_t poll_ms;
+  int64_t chunks;
+  int64_t slowest_chunk_ms;
+  int64_t retries;
+  bool compressed;
+  bool internal; /* of the library's own accord */
+} dbsql_telemetry_event;
+/* Called on a thread of the library, one call at a time for one connection. It must not call into the library. No call comes once
+ * dbsql_connection_close() has returned, unless the function itself kept it waiting for longer than telemetry_close_timeout_ms. */
+typedef void (*dbsql_telemetry_function)(void *user, const dbsql_telemetry_event *event);
+/* For connections that are opened with this configuration. NULL: none. */
+DBSQL_API void dbsql_config_set_telemetry(dbsql_config *config, dbsql_telemetry_function function, void *user);
+
+/* Numbers since the process began; those from `state` on are of the connection's host and credentials. */
+typedef struct dbsql_telemetry_stats {
+  size_t struct_size; /* sizeof(dbsql_telemetry_stats): the caller sets it before the call */
+  uint64_t recorded;       /* records made in the process */
+  uint64_t dropped_full;   /* refused: too many waited */
+  uint64_t dropped_closed; /* refused: the connection was closed */
+  uint64_t dropped_fork;   /* refused: the connection is the parent process's */
+  const char *state;       /* "off", "pending" (the server's answer is awaited), "on", "refused" (by the server's flag or an answer). Static. */
+  const char *reason;      /* "not asked for", "environment", "option", "forced", "flag", "flag missing", "flag error", "status". Static. */
+  int64_t flag_age_ms;     /* -1: not asked */
+  int64_t flag_ttl_ms;
+  const char *breaker;     /* "closed", "open", "half-open". Static. */
+  int64_t breaker_wait_ms; /* until something may be sent again */
+  uint64_t received;       /* records for Databricks */
+  uint64_t pending;        /* that wait */
+  uint64_t sent;           /* that were in a request the server answered well */
+  uint64_t accepted;       /* that the server says it took */
+  uint64_t rejected;       /* that it did not */
+  uint64_t dropped_pending;    /* too many waited */
+  uint64_t dropped_breaker;    /* too many waited while the endpoint was given up */
+  uint64_t dropped_disabled;   /* the server does not want them */
+  uint64_t dropped_failed;     /* sending failed twice, or it is not known whether it arrived */
+  uint64_t dropped_unmade;     /* memory was short, or they were too large */
+  uint64_t dropped_shutdown;   /* still there when everything ended */
+  uint64_t batches;
+  uint64_t failed_batches;
+  uint64_t bytes;              /* of bodies that were sent */
+  uint64_t flag_requests;
+  int last_http_status;        /* 0: none */
+  int64_t last_flush_age_ms;   /* -1: never */
+  uint64_t local_received; /* records for the user's own sinks */
+  uint64_t local_delivered;
+  uint64_t local_dropped;
+} dbsql_telemetry_stats;
+/* From any thread. `connection` NULL: only the process's numbers. */
+DBSQL_API dbsql_status dbsql_telemetry_get_stats(const dbsql_connection *connection, dbsql_telemetry_stats *stats, dbsql_error **error);
+/* The same as a JSON object, and the last body that was sent: a text for the caller to free with dbsql_free(). */
+DBSQL_API dbsql_status dbsql_telemetry_get_report(const dbsql_connection *connection, char **json, dbsql_error **error);
+/* Waits until all records so far have been sent or given up, at most `timeout_ms`; false if time ran out. */
+DBSQL_API bool dbsql_telemetry_flush(int64_t timeout_ms);
+/* The same, and ends the threads of telemetry: for programs that unload the library or that care for what their last second did.
+ * Connections stay usable; nothing that they do is recorded from then on. */
+DBSQL_API bool dbsql_telemetry_shutdown(int64_t timeout_ms);
+
 #ifdef __cplusplus
 }
 #endif

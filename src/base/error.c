@@ -99,6 +99,10 @@ void error_set_request_id(dbsql_error **error, const char *text) {
 void error_set_host(dbsql_error **error, const char *text) {
   SET(error, host, text);
 }
+void error_set_category(dbsql_error **error, enum error_category category) {
+  if (error && *error && !(*error)->is_static && (*error)->category == CATEGORY_NONE) (*error)->category = (uint8_t)category;
+}
+
 void error_set_class(dbsql_error **error, const char *text, size_t length) {
   set_text(error, offsetof(dbsql_error, error_class), text, length);
 }

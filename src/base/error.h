@@ -6,11 +6,14 @@
 
 #include <dbsql/dbsql.h>
 
+#include "base/category.h"
+
 struct dbsql_error {
   dbsql_status kind;
   char sqlstate[6];
   bool retryable;
   bool session_lost;
+  uint8_t category; /* enum error_category; CATEGORY_NONE where nobody has told it */
   bool is_static; /* the out-of-memory error: nothing to free, nothing to change */
   int32_t vendor_code;
   int http_status;
@@ -41,6 +44,8 @@ void error_set_connection_id(dbsql_error **error, const char *text);
 void error_set_correlation_id(dbsql_error **error, const char *text);
 void error_set_request_id(dbsql_error **error, const char *text);
 void error_set_host(dbsql_error **error, const char *text);
+/* Only if nobody has told one: the innermost cause counts. */
+void error_set_category(dbsql_error **error, enum error_category category);
 void error_set_class(dbsql_error **error, const char *text, size_t length);
 
 /* Frees `*error` and sets it to NULL. */

@@ -1,0 +1,8 @@
+# Telemetry, part by part and then as a whole; the lines that each test stands for are listed in docs/telemetry.md.
+foreach(name telemetry_parts telemetry_breaker telemetry_flags)
+  dbsql_test(${name} base http telemetry)
+endforeach()
+foreach(name)
+  dbsql_test(${name} base http telemetry)
+  target_link_libraries(test_${name} PRIVATE test_http_server)
+endforeach()
