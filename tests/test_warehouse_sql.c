@@ -222,6 +222,20 @@ static void test_splitting(void **state) {
   assert_refused(" -- nothing\n ; ", "42617", "[PARSE_EMPTY_STATEMENT]");
 }
 
+static void test_comments(void **state) {
+  (void)state;
+  struct sql_statement statement = {0};
+  struct failure failure = {0};
+  assert_true(sql_translate("CREATE TABLE IF NOT EXISTS main.s.t (a INT COMMENT 'it\\'s', `b c` STRING NOT NULL COMMENT 'b') COMMENT 'all'",
+                            &statement, &failure));
+  assert_string_equal(statement.text, "CREATE TABLE IF NOT EXISTS dbsql_main.s.t (a INTEGER , \"b c\" VARCHAR NOT NULL ) ");
+  assert_int_equal(statement.after_count, 3);
+  assert_string_equal(statement.after[0], "COMMENT ON COLUMN \"dbsql_main\".\"s\".\"t\".\"a\" IS 'it''s'");
+  assert_string_equal(statement.after[1], "COMMENT ON COLUMN \"dbsql_main\".\"s\".\"t\".\"b c\" IS 'b'");
+  assert_string_equal(statement.after[2], "COMMENT ON TABLE \"dbsql_main\".\"s\".\"t\" IS 'all'");
+  sql_statement_free(&statement);
+}
+
 static void test_refused(void **state) {
   (void)state;
   assert_refused("SELECT 'abc", "42601", "(line 1, pos 7)");
@@ -248,7 +262,8 @@ int main(void) {
       cmocka_unit_test(test_left_alone), cmocka_unit_test(test_quotes),     cmocka_unit_test(test_names),
       cmocka_unit_test(test_types),      cmocka_unit_test(test_calls),      cmocka_unit_test(test_ranges),
       cmocka_unit_test(test_literals),   cmocka_unit_test(test_parameters), cmocka_unit_test(test_kinds),
-      cmocka_unit_test(test_commands),   cmocka_unit_test(test_splitting),  cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_commands),   cmocka_unit_test(test_splitting),  cmocka_unit_test(test_comments),
+      cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,11 @@ static bool run_on_engine(struct operation *operation, const struct sql_statemen
     engine_finish(session->connection);
   }
   if (good && statement->kind == SQL_CHANGE && statement->returning) operation->modified_rows = operation->result.rows;
+  for (size_t i = 0; good && i < statement->after_count; i++) {
+    good = engine_execute(session->connection, statement->after[i], NULL, NULL, NULL, &error) ||
+           failure_from_engine(failure, &error, request->sql);
+    engine_error_clear(&error);
+  }
   if (good && statement->kind == SQL_PLAIN) {
     if (operation->has_result) result_free(&operation->result);
     operation->has_result = good = command_empty_result(&operation->result, &request->shape, failure);

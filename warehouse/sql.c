@@ -12,6 +12,8 @@ void sql_statement_free(struct sql_statement *statement) {
   for (size_t i = 0; i < sizeof statement->arguments / sizeof *statement->arguments; i++) free(statement->arguments[i]);
   for (size_t i = 0; i < statement->marker_count; i++) free(statement->markers[i]);
   free(statement->markers);
+  for (size_t i = 0; i < statement->after_count; i++) free(statement->after[i]);
+  free(statement->after);
   free(statement->nulls);
   memset(statement, 0, sizeof *statement);
 }

@@ -46,6 +46,9 @@ struct sql_statement {
   bool returning; /* a change that answers with rows of its own */
   char *text;     /* for the engine */
   char *arguments[3];
+  /* Statements to be run after it, in the same words: comments that CREATE TABLE gave. */
+  char **after;
+  size_t after_count;
   /* What each SQL_MARKER of `text` stands for: a name, or NULL for the next one in order. */
   char **markers;
   size_t marker_count;

@@ -12,6 +12,12 @@ bool sql_read_command(const struct tokens *tokens, struct sql_statement *stateme
 /* Tokens [first, end) in the engine's words. */
 bool sql_append_translation(const struct tokens *tokens, size_t first, size_t end, struct sql_statement *statement, struct buf *out,
                             struct failure *failure);
+/* Literals from token `*i` on, which is moved behind them: neighbouring texts as one, X'1F', numbers with suffixes, and intervals of more
+ * than one unit (`*done`: this is one). */
+bool sql_append_string(const struct tokens *tokens, size_t *i, size_t end, struct buf *out, struct failure *failure);
+bool sql_append_hex(const struct tokens *tokens, size_t *i, struct buf *out, struct failure *failure);
+void sql_append_number(const struct tokens *tokens, size_t *i, struct buf *out);
+bool sql_append_interval(const struct tokens *tokens, size_t *i, size_t end, struct buf *out, bool *done, struct failure *failure);
 void sql_append_literal(struct buf *out, const char *text, size_t length);
 void sql_append_quoted_name(struct buf *out, const char *name);
 

@@ -10,28 +10,6 @@
 /* ---- Literals and names ---------------------------------------------------------------------------------------------------------------
  */
 
-void sql_append_literal(struct buf *out, const char *text, size_t length) {
-  buf_append_byte(out, '\'');
-  for (size_t i = 0; i < length; i++) {
-    if (text[i] == SQL_MARKER) { /* means something else in translated text */
-      buf_append_text(out, "'||chr(1)||'");
-      continue;
-    }
-    if (text[i] == '\'') buf_append_byte(out, '\'');
-    buf_append_byte(out, (uint8_t)text[i]);
-  }
-  buf_append_byte(out, '\'');
-}
-
-void sql_append_quoted_name(struct buf *out, const char *name) {
-  buf_append_byte(out, '"');
-  for (; *name; name++) {
-    if (*name == '"') buf_append_byte(out, '"');
-    buf_append_byte(out, *name == SQL_MARKER ? ' ' : (uint8_t)*name);
-  }
-  buf_append_byte(out, '"');
-}
-
 /* Words that the engine takes for names only in quotes. */
 static bool is_reserved(const struct tokens *tokens, size_t i) {
   static const char *const words[] = {
@@ -82,6 +60,8 @@ struct translation {
   bool create_table;
   bool schema_statement;
   bool seen_columns;
+  char *table;  /* of CREATE TABLE, in the engine's words. Owned */
+  char *column; /* the one being defined. Owned */
 };
 
 static bool push(struct translation *in, enum frame_kind kind, char symbol, const char *close) {
@@ -248,57 +228,6 @@ static bool translate_call(struct translation *in, bool *done) {
   return true;
 }
 
-/* INTERVAL '1-2' YEAR TO MONTH, INTERVAL '1 02:03' DAY TO MINUTE: the engine knows one unit only. */
-static bool translate_interval(struct translation *in, bool *done) {
-  const struct tokens *tokens = in->tokens;
-  size_t i = in->i, at = i + 1;
-  bool negative = token_is_symbol(tokens, at, '-');
-  if (negative) at++;
-  *done = at < in->end && tokens->items[at].kind == TOKEN_STRING && token_is(tokens, at + 2, "TO");
-  if (!*done) return true;
-  struct buf value = BUF_INIT;
-  if (!token_string(tokens, at, &value, in->failure)) {
-    buf_free(&value);
-    return false;
-  }
-  const char *text = buf_text(&value);
-  if (*text == '-') {
-    negative = !negative;
-    text++;
-  } else if (*text == '+') {
-    text++;
-  }
-  static const char *const units[] = {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"};
-  size_t unit = 0, last = 0;
-  while (unit < 6 && !token_is(tokens, at + 1, units[unit])) unit++;
-  while (last < 6 && !token_is(tokens, at + 3, units[last])) last++;
-  bool good = unit < last && last < 6 && (unit == 0) == (last == 1) && unit != 1;
-  struct buf parts = BUF_INIT;
-  for (size_t u = unit; good && u <= last; u++) { /* numbers with something between them */
-    size_t digits = strspn(text, u == 5 ? "0123456789." : "0123456789");
-    good = digits > 0 && digits < 20;
-    if (parts.size) buf_append_text(&parts, " + ");
-    buf_printf(&parts, "INTERVAL '%.*s' %s", (int)digits, text, units[u]);
-    text += digits;
-    if (u < last) {
-      good = good && *text && !text_is_digit(*text);
-      text += *text ? 1 : 0;
-    }
-  }
-  good = good && !*text;
-  if (good) {
-    buf_append_text(in->out, negative ? "(-1 * (" : "((");
-    buf_append_slice(in->out, buf_slice(&parts));
-    buf_append_text(in->out, "))");
-    in->i = at + 4;
-  }
-  buf_free(&parts);
-  buf_free(&value);
-  return good || token_error(tokens, at, in->failure);
-}
-
-static bool translate_string(struct translation *in);
-
 static bool is_constraint(const struct translation *in) {
   return token_is(in->tokens, in->i, "CONSTRAINT") || token_is(in->tokens, in->i, "PRIMARY") || token_is(in->tokens, in->i, "FOREIGN") ||
          token_is(in->tokens, in->i, "UNIQUE") || token_is(in->tokens, in->i, "CHECK");
@@ -318,6 +247,49 @@ static void append_name(struct translation *in) {
   in->i++;
 }
 
+/* COMMENT 'text' of a table or a column: the engine takes it as a statement of its own. */
+static bool keep_comment(struct translation *in, const char *column) {
+  struct buf text = BUF_INIT, sql = BUF_INIT;
+  bool good = token_string(in->tokens, in->i + 1, &text, in->failure);
+  buf_printf(&sql, "COMMENT ON %s ", column ? "COLUMN" : "TABLE");
+  buf_append_text(&sql, in->table);
+  if (column) {
+    buf_append_byte(&sql, '.');
+    sql_append_quoted_name(&sql, column);
+  }
+  buf_append_text(&sql, " IS ");
+  sql_append_literal(&sql, (const char *)text.data, text.size);
+  if (good) {
+    struct sql_statement *statement = in->statement;
+    statement->after = wh_grow(statement->after, statement->after_count + 1, sizeof *statement->after);
+    statement->after[statement->after_count++] = wh_take(&sql);
+    in->i += 2;
+  }
+  buf_free(&text);
+  buf_free(&sql);
+  return good;
+}
+
+/* The name of the table that CREATE TABLE makes, from the token behind TABLE on. */
+static void read_table_name(struct translation *in, size_t i) {
+  struct buf name = BUF_INIT;
+  if (token_is(in->tokens, i, "IF")) i += 3; /* NOT EXISTS */
+  bool qualified = parts_of_name(in, i) == 3;
+  for (bool first = true; token_is_name(in->tokens, i); first = false) {
+    char *part = token_name(in->tokens, i);
+    if (!first) buf_append_byte(&name, '.');
+    sql_append_quoted_name(&name, first && qualified ? catalog_to_engine(part) : part);
+    free(part);
+    if (!token_is_symbol(in->tokens, i + 1, '.')) break;
+    i += 2;
+  }
+  if (name.size) {
+    in->table = wh_take(&name);
+  } else {
+    buf_free(&name);
+  }
+}
+
 static bool translate_word(struct translation *in) {
   const struct tokens *tokens = in->tokens;
   size_t i = in->i;
@@ -326,6 +298,8 @@ static bool translate_word(struct translation *in) {
   if (in->column_name && frame && frame->kind == FRAME_COLUMNS) {
     in->column_name = false;
     if (!is_constraint(in) && token_is_name(tokens, i + 1)) {
+      free(in->column);
+      in->column = token_name(tokens, i);
       append_name(in);
       buf_append_byte(in->out, ' ');
       return append_type_here(in);
@@ -346,7 +320,7 @@ static bool translate_word(struct translation *in) {
     return true;
   }
   if (token_is(tokens, i, "INTERVAL")) {
-    if (!translate_interval(in, &done)) return false;
+    if (!sql_append_interval(tokens, &in->i, in->end, in->out, &done, in->failure)) return false;
     if (done) return true;
   }
   /* Typed literals. */
@@ -364,6 +338,9 @@ static bool translate_word(struct translation *in) {
     in->i++;
     return true;
   }
+  bool of_column = frame && frame->kind == FRAME_COLUMNS && in->column;
+  if (literal && token_is(tokens, i, "COMMENT") && in->table && (of_column || (statement_start && in->create_table)))
+    return keep_comment(in, of_column ? in->column : NULL);
   if (statement_start && in->create_table && token_is(tokens, i, "USING") &&
       token_is(tokens, i + 1, "DELTA")) { /* all tables are the engine's own */
     in->i += 2;
@@ -374,7 +351,7 @@ static bool translate_word(struct translation *in) {
     const struct token *pattern = &tokens->items[i + 1];
     append_name(in);
     buf_append_byte(in->out, ' ');
-    if (!translate_string(in)) return false;
+    if (!sql_append_string(tokens, &in->i, in->end, in->out, in->failure)) return false;
     if (memchr(tokens->source + pattern->start, '\\', pattern->end - pattern->start)) buf_append_text(in->out, " ESCAPE '\\'");
     return true;
   }
@@ -487,53 +464,6 @@ static bool translate_symbol(struct translation *in) {
   return true;
 }
 
-static bool translate_string(struct translation *in) {
-  struct buf value = BUF_INIT;
-  bool good = true;
-  /* Neighbours are one text. */
-  while (good && in->i < in->end && in->tokens->items[in->i].kind == TOKEN_STRING)
-    good = token_string(in->tokens, in->i++, &value, in->failure);
-  if (good) sql_append_literal(in->out, (const char *)value.data, value.size);
-  buf_free(&value);
-  return good;
-}
-
-static bool translate_hex(struct translation *in) {
-  struct buf value = BUF_INIT;
-  bool good = token_string(in->tokens, in->i, &value, in->failure);
-  for (size_t i = 0; good && i < value.size; i++) {
-    char c = text_lower((char)value.data[i]);
-    good = text_is_digit(c) || (c >= 'a' && c <= 'f') || token_error(in->tokens, in->i, in->failure);
-  }
-  if (good) {
-    buf_printf(in->out, "from_hex('%s%.*s')", value.size % 2 ? "0" : "", (int)value.size, value.data ? (const char *)value.data : "");
-    in->i++;
-  }
-  buf_free(&value);
-  return good;
-}
-
-static void translate_number(struct translation *in) {
-  const struct token *token = &in->tokens->items[in->i++];
-  const char *text = in->tokens->source + token->start;
-  size_t length = token->end - token->start;
-  static const struct {
-    const char *suffix, *type;
-  } suffixes[] = {{"BD", NULL}, {"L", "BIGINT"}, {"S", "SMALLINT"}, {"Y", "TINYINT"}, {"F", "FLOAT"}, {"D", "DOUBLE"}};
-  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-    size_t size = strlen(suffixes[i].suffix);
-    if (length <= size || !text_equal_nocase_n(text + length - size, size, suffixes[i].suffix, size)) continue;
-    if (strspn(text, "0123456789.eE+-") != length - size) continue;
-    if (suffixes[i].type) {
-      buf_printf(in->out, "CAST(%.*s AS %s)", (int)(length - size), text, suffixes[i].type);
-    } else {
-      buf_append(in->out, text, length - size);
-    }
-    return;
-  }
-  buf_append(in->out, text, length);
-}
-
 static void translate_parameter(struct translation *in) {
   struct sql_statement *statement = in->statement;
   const struct token *token = &in->tokens->items[in->i++];
@@ -560,6 +490,7 @@ bool sql_append_translation(const struct tokens *tokens, size_t first, size_t en
   if (token_is(tokens, at, "OR") && token_is(tokens, at + 1, "REPLACE")) at += 2;
   if (token_is(tokens, at, "TEMP") || token_is(tokens, at, "TEMPORARY") || token_is(tokens, at, "EXTERNAL")) at++;
   in->create_table = token_is(tokens, first, "CREATE") && token_is(tokens, at, "TABLE");
+  if (in->create_table) read_table_name(in, at + 1);
   in->schema_statement = (token_is(tokens, first, "CREATE") || token_is(tokens, first, "DROP") || token_is(tokens, first, "ALTER")) &&
                          (token_is(tokens, at, "SCHEMA") || token_is(tokens, at, "DATABASE"));
   bool good = true;
@@ -568,15 +499,17 @@ bool sql_append_translation(const struct tokens *tokens, size_t first, size_t en
     switch (tokens->items[in->i].kind) {
       case TOKEN_WORD:
       case TOKEN_NAME: good = translate_word(in); break;
-      case TOKEN_STRING: good = translate_string(in); break;
-      case TOKEN_HEX: good = translate_hex(in); break;
-      case TOKEN_NUMBER: translate_number(in); break;
+      case TOKEN_STRING: good = sql_append_string(tokens, &in->i, end, out, failure); break;
+      case TOKEN_HEX: good = sql_append_hex(tokens, &in->i, out, failure); break;
+      case TOKEN_NUMBER: sql_append_number(tokens, &in->i, out); break;
       case TOKEN_PARAMETER: translate_parameter(in); break;
       default: good = translate_symbol(in);
     }
   }
   if (good && in->depth) good = token_error(tokens, tokens->count, failure);
   while (in->depth) free(in->frames[--in->depth].close);
+  free(in->table);
+  free(in->column);
   free(in);
   return good;
 }
