@@ -63,6 +63,7 @@ struct warehouse_process *warehouse_start(const char *const *arguments) {
   snprintf(warehouse->dsn, sizeof warehouse->dsn, "%s", line + sizeof ready - 1);
   warehouse->tls = strncmp(warehouse->dsn, "https://", 8) == 0;
   const char *host = strchr(warehouse->dsn, '@');
+  if (!host) host = strstr(warehouse->dsn, "//"); /* there is no token in it */
   const char *port = host ? strchr(host, ':') : NULL;
   if (!port) fail_msg("no port in \"%s\"", line);
   warehouse->port = atoi(port + 1);
