@@ -118,13 +118,14 @@ bool warehouse_open(struct warehouse *warehouse, const char *engine, const char 
   pthread_cond_init(&warehouse->reaper_wake, NULL);
   warehouse->persistent = database != NULL;
   warehouse->engine = engine_open(engine, message);
-  if (!warehouse->engine || !set_up(warehouse, database, message)) return false;
-  if (pthread_create(&warehouse->reaper, NULL, reaper_main, warehouse) != 0) {
+  if (warehouse->engine && set_up(warehouse, database, message)) {
+    warehouse->has_reaper = pthread_create(&warehouse->reaper, NULL, reaper_main, warehouse) == 0;
+    if (warehouse->has_reaper) return true;
     *message = wh_copy("cannot start a thread");
-    return false;
   }
-  warehouse->has_reaper = true;
-  return true;
+  engine_close(warehouse->engine);
+  warehouse->engine = NULL;
+  return false;
 }
 
 void warehouse_stop(struct warehouse *warehouse) {
