@@ -10,6 +10,7 @@ endfunction()
 config_test(config)
 config_test(config_strings)
 config_test(config_whole)
+config_test(config_auth)
 
 # docs/options.md is made from the tables: `gen_options > docs/options.md`. The test fails where the page differs.
 add_executable(gen_options EXCLUDE_FROM_ALL gen_options.c ${config_sources})

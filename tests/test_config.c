@@ -139,7 +139,7 @@ static void words_are_refused_by_name(void **state) {
   set_ok(config, "authType", "Pat");
   set_ok(config, "auth_type", "access-token");
   assert_int_equal(config_int(config, OPTION_auth_type), AUTH_PAT);
-  set_fails(config, "authType", "OauthM2M", "authType: this way to sign in is not supported by this version");
+  set_fails(config, "authType", "azure-cli", "authType: this way to sign in is not supported by this version");
   dbsql_config_free(config);
 }
 
@@ -190,18 +190,16 @@ static void names_of_other_drivers(void **state) {
                                             {"transportMode", "http"},  {"enableTelemetry", "f"},           {"Driver", "Simba"},
                                             {"UseThriftClient", "1"},   {"SparkServerType", "3"},           {"Description", "x"}};
   for (size_t i = 0; i < sizeof accepted / sizeof accepted[0]; i++) set_ok(config, accepted[i][0], accepted[i][1]);
-  static const char *const refused[][2] = {{"AuthMech", "11"},
+  static const char *const refused[][2] = {{"AuthMech", "12"},
                                            {"EnableQueryResultDownload", "1"},
                                            {"useCloudFetch", "true"},
                                            {"ThriftTransport", "0"},
                                            {"enableTelemetry", "true"},
-                                           {"Auth_Flow", "0"},
-                                           {"clientId", "x"},
-                                           {"clientSecret", "x"},
+                                           {"Auth_Flow", "4"},
+                                           {"GoogleServiceAccount", "x"},
                                            {"maxDownloadThreads", "10"},
-                                           {"EnableTokenCache", "1"},
-                                           {"CheckCertRevocation", "1"},
-                                           {"profile", "DEFAULT"}};
+                                           {"TokenCachePassPhrase", "1"},
+                                           {"CheckCertRevocation", "1"}};
   for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
     set_fails(config, refused[i][0], refused[i][1], "not supported by this version");
     set_fails(config, refused[i][0], refused[i][1], refused[i][0]);

@@ -123,11 +123,12 @@ static void go_credentials(void **state) {
   parse_fails("jim:secret@h.com:443/x", "invalid DSN: basic auth not enabled");
   parse_fails(":secret@h.com:443/x", "password without a user");
   parse_fails("token:a@h.com:443/x?accessToken=a", "the token is given twice");
-  parse_fails("token:a@h.com:443/x?clientSecret=b", "clientSecret is not supported by this version");
-  parse_fails("h.com:443/x?clientId=b&accessToken=x", "clientId is not supported by this version");
-  parse_fails("h.com:443/x?clientID=b", "clientID is not supported by this version");
-  parse_fails("h.com:443/x?authType=OauthM2M&accessToken=x", "authType: this way to sign in is not supported");
-  parse_fails("h.com:443/x?authType=oauthu2m", "authType: this way to sign in is not supported");
+  resolve_fails("token:a@h.com:443/x?clientSecret=b", "more than one way to sign in is configured: access_token and client_secret");
+  resolve_fails("h.com:443/x?clientID=b&accessToken=x&clientSecret=c", "more than one way to sign in");
+  resolve_fails("h.com:443/x?clientSecret=b", "clientId and clientSecret params required");
+  resolve_fails("h.com:443/x?authType=OauthM2M&clientId=x", "clientId and clientSecret params required");
+  resolve_fails("h.com:443/x?authType=OauthM2M&accessToken=x", "clientId and clientSecret params required");
+  parse_fails("h.com:443/x?authType=azure-cli", "authType: this way to sign in is not supported");
   parse_fails("h.com:443/x?authType=unknown&accessToken=x", "authType");
   resolve_fails("h.com:443/x?authType=Pat", "empty token");
   resolve_fails("token:x@h.com:443/x?authType=none", "contradict");
@@ -364,7 +365,8 @@ static void pairs(void **state) {
   parse_fails("Host=h;=x", "a value without a name (at position 8)");
   parse_fails("Host=h;Hots=x", "did you mean");
   parse_fails("Host=h;ANSI_MODE=true", "invalid connection string: ANSI_MODE is not the name of an option");
-  parse_fails("Host=h;AuthMech=11;Auth_Flow=1", "AuthMech: this value is not supported by this version");
+  parse_fails("Host=h;AuthMech=12", "AuthMech: this value is not supported by this version");
+  parse_fails("Host=h;AuthMech=3;Auth_Flow=1", "give different values for auth_type");
   parse_fails("Host=h;UID=scott;PWD=tiger", "UID: basic auth not enabled");
   parse_fails("Host=h;EnableQueryResultDownload=1", "EnableQueryResultDownload: this value is not supported");
   parse_fails("Host=h;Port=x", "Port is not of type int (at position 8)");
@@ -396,7 +398,7 @@ static void jdbc(void **state) {
   parse_fails("jdbc:databricks://h.com:80;port=81", "port is given twice");
   parse_fails("jdbc:databricks://h.com;foo", "a part without '='");
   parse_fails("jdbc:databricks://h.com;foo=1", "invalid JDBC URL: foo is not the name of an option");
-  parse_fails("jdbc:databricks://h.com;AuthMech=11", "AuthMech");
+  parse_fails("jdbc:databricks://h.com;AuthMech=12", "AuthMech");
   parse_fails("jdbc:databricks://h.com;UseThriftClient=0", "UseThriftClient");
   parse_fails("jdbc:databricks://a:b:c;", "more than one colon");
 }
@@ -415,6 +417,9 @@ static const char *sample(enum option_id id) {
   if (id == OPTION_http_path) return "/p";
   if (id == OPTION_org_id) return "12";
   if (id == OPTION_proxy_url) return "http://p:1";
+  if (id == OPTION_token_endpoint || id == OPTION_authorization_endpoint || id == OPTION_discovery_url) return "https://p/q";
+  if (id == OPTION_oauth_redirect_port) return "8020-8040";
+  if (id == OPTION_azure_workspace_resource_id) return "/subscriptions/x";
   return "value";
 }
 

@@ -6,7 +6,7 @@
  *    1  Status and errors           5  Connections            9  Rows, one at a time
  *    2  Library: version, memory    6  Statements            10  Metadata calls
  *    3  Logging                     7  Results               11  Arrow IPC: read and write
- *    4  Calls and configuration     8  Results as Arrow
+ *    4  Calls and configuration     8  Results as Arrow        12  Authentication: token providers
  *
  * Rules that hold everywhere:
  *
@@ -428,6 +428,99 @@ DBSQL_API dbsql_status dbsql_ipc_writer_write(dbsql_ipc_writer *writer, const st
 DBSQL_API dbsql_status dbsql_ipc_writer_finish(dbsql_ipc_writer *writer, dbsql_error **error);
 /* NULL is allowed. Writes nothing. */
 DBSQL_API void dbsql_ipc_writer_free(dbsql_ipc_writer *writer);
+
+/* ---- 12. Authentication -------------------------------------------------------------------------------------------------- */
+
+/*
+ * Most programs need none of this: options say how to sign in (docs/authentication.md). Token providers are for programs that have
+ * tokens of their own, or want to combine: static, external, cached and federated ones may stand on each other.
+ *
+ * A provider has a count of owners. Who makes one owns it and gives it back with dbsql_token_provider_free(); a configuration, a
+ * connection and a provider that stands on another one own it too, for as long as they live. Any number of threads may use one. A
+ * provider that keeps tokens serves one host, the first that asked: for another host it is an error, since a token is nobody else's.
+ */
+typedef struct dbsql_token_provider dbsql_token_provider;
+
+/* Why a token is asked for. */
+typedef enum dbsql_token_reason {
+  DBSQL_TOKEN_INITIAL = 0, /* there is none yet, or none is kept */
+  DBSQL_TOKEN_REFRESH = 1, /* the last one expires soon, or has */
+  DBSQL_TOKEN_REJECTED = 2 /* the server has refused the last one (HTTP 401): the same one again helps nobody */
+} dbsql_token_reason;
+
+/* What a callback is told. Valid during the call. */
+typedef struct dbsql_token_request {
+  size_t struct_size;
+  const char *host; /* that the token will be sent to */
+  dbsql_token_reason reason;
+  int64_t timeout_ms;         /* how long the answer is of use; -1: no limit */
+  const dbsql_cancel *cancel; /* NULL, or triggered when nobody waits any more: see dbsql_cancel_is_triggered() */
+} dbsql_token_request;
+
+/* What a callback gives. All texts are the callback's: they are copied, and then `release`, if it is set, is called on the same
+ * thread, also after a failure. The library's copies are wiped when they are no longer needed. */
+typedef struct dbsql_token {
+  size_t struct_size;
+  const char *access_token;   /* visible ASCII without spaces */
+  const char *token_type;     /* NULL: "Bearer" */
+  int64_t expires_at_ms;      /* milliseconds since 1970-01-01 UTC; 0: unknown (the `exp` of a JWT counts then) */
+  const char *scopes;         /* separated by spaces; may be NULL */
+  const char *const *headers; /* that go with the token: name, value, ..., NULL; may be NULL; at most 16 */
+  const char *error_message;  /* why there is no token, if the callback fails; may be NULL */
+  void (*release)(struct dbsql_token *self);
+  void *release_data;
+} dbsql_token;
+
+enum {
+  DBSQL_TOKEN_THREAD_SAFE = 1,  /* the callback may run on several threads at once; otherwise its calls take turns */
+  DBSQL_TOKEN_NO_CACHE = 2,     /* ask for every request; a callback that then ignores `timeout_ms` holds up the caller */
+  DBSQL_TOKEN_NO_BACKGROUND = 4 /* call only on threads that are in a call of the library, never on one of its own */
+};
+
+/* Tokens of the application. Begin with zeros and `struct_size`. */
+typedef struct dbsql_token_source {
+  size_t struct_size;
+  uint32_t flags;   /* DBSQL_TOKEN_* */
+  const char *name; /* for errors and logs, without secrets; copied; may be NULL */
+  /* Returns 0 and fills `token` (zeroed, but for `struct_size`), or another number. May be called from any thread. It must not return
+   * by longjmp() or an exception, nor use the connection that asks; other connections are fine. A token that is empty, has expired or
+   * cannot be sent is an error of the call that needed it. */
+  int (*get_token)(void *user, const dbsql_token_request *request, dbsql_token *token);
+  /* Called once, when the last owner has gone and no get_token runs; may be NULL. Not called if the provider could not be made. */
+  void (*destroy)(void *user);
+  void *user;
+  int64_t unknown_lifetime_ms; /* how long a token of unknown expiry is kept; 0: a minute; < 0: until the server refuses it */
+} dbsql_token_source;
+
+/* One token for ever. `token_type` NULL means "Bearer"; `expires_at_ms` 0 means never. */
+DBSQL_API dbsql_status dbsql_token_provider_static(const char *token, const char *token_type, int64_t expires_at_ms,
+                                                   dbsql_token_provider **provider, dbsql_error **error);
+/* The application's callback. A connection puts a cache around it, unless a flag says no. */
+DBSQL_API dbsql_status dbsql_token_provider_external(const dbsql_token_source *source, dbsql_token_provider **provider,
+                                                     dbsql_error **error);
+/* Keeps the token of another provider: one fetch at a time, however many threads ask; a token that is due for refresh is still given
+ * out while a new one is fetched in the background; none is given out within 30 s of its end. `refresh_ahead_ms`: how long before its
+ * end a token is due, at most half its life; 0 means 20 minutes. */
+DBSQL_API dbsql_status dbsql_token_provider_cached(dbsql_token_provider *inner, int64_t refresh_ahead_ms, dbsql_token_provider **provider,
+                                                   dbsql_error **error);
+/* Exchanges the tokens of another provider at the workspace (RFC 8693) if they are JWTs of another issuer; others pass unchanged.
+ * `client_id` names a service principal's federation policy; NULL or "" means the account's. With `strict` a failed exchange is an
+ * error; otherwise the original token is tried, and the next exchange a minute later. */
+DBSQL_API dbsql_status dbsql_token_provider_federated(dbsql_token_provider *inner, const char *client_id, bool strict,
+                                                      dbsql_token_provider **provider, dbsql_error **error);
+/* Gives up one's ownership. NULL is allowed. */
+DBSQL_API void dbsql_token_provider_free(dbsql_token_provider *provider);
+/* Such as "cached[federation[external]]". */
+DBSQL_API const char *dbsql_token_provider_name(const dbsql_token_provider *provider);
+
+/* Connections of this configuration sign in with tokens of `provider`, which the configuration owns too from then on. It is a way to
+ * sign in like `access_token`: both at once is an error of dbsql_connect(). NULL takes it back. */
+DBSQL_API dbsql_status dbsql_config_set_token_provider(dbsql_config *config, dbsql_token_provider *provider, dbsql_error **error);
+
+/* How auth_type=oauth-u2m shows the sign-in page: `open` gets its address, which nobody but the user may see, and returns false if it
+ * cannot be shown, which ends the sign-in. It may be called on a thread of the library's own. NULL: the system's browser. */
+typedef bool (*dbsql_browser_function)(void *user, const char *url);
+DBSQL_API void dbsql_config_set_browser(dbsql_config *config, dbsql_browser_function open, void *user);
 
 /* ---- 13. Telemetry ------------------------------------------------------------------------------------------------------- */
 

@@ -17,7 +17,7 @@ static dbsql_status add_header(struct thrift_client *client, const char *name, c
 }
 
 dbsql_status thrift_client_new(const char *url, const struct http_settings *http, const struct http_header *headers, size_t header_count,
-                               const struct authenticator *authenticator, const struct log *log, struct thrift_client **out,
+                               struct authenticator *authenticator, const struct log *log, struct thrift_client **out,
                                dbsql_error **error) {
   struct thrift_client *client = mem_alloc_zero(1, sizeof *client);
   if (!client) return error_no_memory(error);
@@ -60,9 +60,30 @@ void thrift_client_free(struct thrift_client *client) {
   mem_free(client);
 }
 
+/* What the last attempt of a request was sent with. */
+struct credentials {
+  struct authenticator *authenticator;
+  struct auth_stamp stamp;
+};
+
 static dbsql_status authorize(void *user, const struct call *call, struct buf *value, dbsql_error **error) {
-  const struct authenticator *authenticator = user;
-  return authenticator->header(authenticator, call, value, error);
+  struct credentials *credentials = user;
+  return credentials->authenticator->authorize(credentials->authenticator, call, value, &credentials->stamp, error);
+}
+
+/* Sends; after a 401 once more if there are other credentials by then: the server has refused the request before it looked at it, so
+ * that this is safe for every request (auth.md 3.2). */
+static dbsql_status send_authorized(struct thrift_client *client, struct http_request *post, const struct call *call,
+                                    struct http_response *reply, dbsql_error **error) {
+  struct credentials credentials = {.authenticator = client->authenticator};
+  post->authorize = authorize;
+  post->authorize_user = &credentials;
+  dbsql_status status = http_send(client->http, post, call, reply, error);
+  int http_status = status == DBSQL_OK ? 0 : dbsql_error_http_status(*error);
+  if (http_status != 401 && http_status != 403) return status;
+  if (!client->authenticator->refused(client->authenticator, call, &credentials.stamp, error)) return status;
+  error_clear(error);
+  return http_send(client->http, post, call, reply, error);
 }
 
 /* A proxy's login page, or a wrong path, answers 200 with a document (thrift.md 1.4). */
@@ -123,12 +144,10 @@ dbsql_status thrift_call(struct thrift_client *client, enum tcli_method method, 
       .header_count = client->header_count,
       .body = buf_slice(&body),
       .retry = retry,
-      .authorize = authorize,
-      .authorize_user = (void *)(uintptr_t)client->authenticator,
   };
   struct http_response reply;
   log_message(client->log, "request", name, tcli_methods[method].request, request);
-  dbsql_status status = http_send(client->http, &post, call, &reply, &reason);
+  dbsql_status status = send_authorized(client, &post, call, &reply, &reason);
   buf_free(&body);
   if (status == DBSQL_OK) {
     memcpy(answer->request_id, reply.request_id, sizeof answer->request_id);

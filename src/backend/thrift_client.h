@@ -16,14 +16,13 @@ struct thrift_client {
   char *url;
   struct http_header *headers; /* owned, texts too */
   size_t header_count;
-  const struct authenticator *authenticator; /* borrowed */
+  struct authenticator *authenticator; /* borrowed */
   const struct log *log;
   int32_t sequence_id;
 };
 
 dbsql_status thrift_client_new(const char *url, const struct http_settings *http, const struct http_header *headers, size_t header_count,
-                               const struct authenticator *authenticator, const struct log *log, struct thrift_client **out,
-                               dbsql_error **error);
+                               struct authenticator *authenticator, const struct log *log, struct thrift_client **out, dbsql_error **error);
 /* True in a process that was forked after the client had been made. */
 bool thrift_client_is_foreign(const struct thrift_client *client);
 /* NULL is allowed. In a forked child the HTTP client is left alone, and so are its sockets. */

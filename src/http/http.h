@@ -73,7 +73,8 @@ struct http_request {
   size_t header_count;
   struct slice body;
   enum http_retry retry;
-  /* Makes the value of the Authorization header, for each attempt anew; may leave `value` empty for none. NULL: no header. */
+  /* Makes the value of the Authorization header, for each attempt anew; may leave `value` empty for none. Further headers may follow
+   * it: a zero byte, then each name and each value, ended by a zero byte. NULL: no header. */
   dbsql_status (*authorize)(void *user, const struct call *call, struct buf *value, dbsql_error **error);
   void *authorize_user;
 };

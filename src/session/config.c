@@ -31,6 +31,14 @@ void config_release(dbsql_config *config) {
   release_pairs(config->parameters, config->parameter_count);
   release_pairs(config->headers, config->header_count);
   mem_free(config->environment_host);
+  mem_free(config->profile_host);
+  shared_drop(config->provider);
+}
+
+void config_set_provider(dbsql_config *config, struct shared *provider) {
+  shared_keep(provider);
+  shared_drop(config->provider);
+  config->provider = provider;
 }
 
 void config_clear(dbsql_config *config, enum option_id id) {
@@ -97,6 +105,7 @@ dbsql_status config_copy(const dbsql_config *from, dbsql_config **to, dbsql_erro
     struct option_value *target = &copy->values[id];
     target->is_set = value->is_set;
     target->from_environment = value->from_environment;
+    target->from_profile = value->from_profile;
     target->from_url = value->from_url;
     target->number = value->number;
     if (value->text) ok = (target->text = mem_strdup(value->text)) != NULL;
@@ -105,17 +114,26 @@ dbsql_status config_copy(const dbsql_config *from, dbsql_config **to, dbsql_erro
   ok = ok && copy_pairs(from->parameters, from->parameter_count, &copy->parameters, &copy->parameter_count);
   ok = ok && copy_pairs(from->headers, from->header_count, &copy->headers, &copy->header_count);
   if (ok && from->environment_host) ok = (copy->environment_host = mem_strdup(from->environment_host)) != NULL;
+  if (ok && from->profile_host) ok = (copy->profile_host = mem_strdup(from->profile_host)) != NULL;
   if (!ok) {
     dbsql_config_free(copy);
     return error_no_memory(error);
   }
+  copy->browser = from->browser;
+  copy->browser_user = from->browser_user;
   copy->log = from->log;
+  config_set_provider(copy, from->provider);
   *to = copy;
   return DBSQL_OK;
 }
 
 void dbsql_config_set_log(dbsql_config *config, dbsql_log_level level, dbsql_log_function function, void *user) {
   config->log = (struct log){level, function, user};
+}
+
+void dbsql_config_set_browser(dbsql_config *config, dbsql_browser_function open, void *user) {
+  config->browser = open;
+  config->browser_user = user;
 }
 
 dbsql_status dbsql_config_set(dbsql_config *config, const char *name, const char *value, dbsql_error **error) {

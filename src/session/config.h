@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/shared.h"
 
 enum option_type { OPTION_STRING, OPTION_BOOL, OPTION_INT, OPTION_ENUM };
 
@@ -21,7 +22,21 @@ enum option_id {
 
 /* config_int() of the ENUM options: the index of the word. */
 enum server_type { SERVER_AUTO, SERVER_DATABRICKS, SERVER_HIVE };
-enum auth_type { AUTH_NONE, AUTH_PAT };
+enum auth_type {
+  AUTH_NONE,
+  AUTH_PAT,
+  AUTH_EXTERNAL,
+  AUTH_OAUTH_M2M,
+  AUTH_OAUTH_JWT,
+  AUTH_OAUTH_U2M,
+  AUTH_REFRESH_TOKEN,
+  AUTH_AZURE_CLIENT_SECRET,
+  AUTH_AZURE_MSI,
+  AUTH_ENV_OIDC,
+  AUTH_FILE_OIDC,
+  AUTH_GITHUB_OIDC,
+  AUTH_DEFAULT
+};
 
 struct session_parameter {
   char *name;
@@ -31,6 +46,7 @@ struct session_parameter {
 struct option_value {
   bool is_set;
   bool from_environment;
+  bool from_profile;
   bool from_url;         /* proxy_user and proxy_password that stood in proxy_url */
   int64_t number;        /* INT, BOOL; the index of the word for ENUM */
   char *text;            /* STRING that is no secret, ENUM */
@@ -43,7 +59,11 @@ struct dbsql_config {
   size_t parameter_count;
   struct session_parameter *headers; /* sent with every request: http_header.NAME; checked (auth.md 6, T8) */
   size_t header_count;
-  char *environment_host; /* what the environment names as host: its token is for no other (T3); NULL if it names none */
+  char *environment_host;         /* what the environment names as host: its credentials are for no other (T3); NULL if it names none */
+  char *profile_host;             /* and the profile */
+  struct shared *provider;        /* a dbsql_token_provider, which the configuration itself knows nothing of; may be NULL */
+  dbsql_browser_function browser; /* NULL: the system's */
+  void *browser_user;
   struct log log;
 };
 
@@ -56,12 +76,17 @@ static inline bool config_is_set(const dbsql_config *config, enum option_id id) 
   return config->values[id].is_set;
 }
 
+/* True for the options that hold the credentials of one way to sign in. */
+bool config_is_credential(enum option_id id);
+/* Takes an owner's share of the provider (NULL: none). */
+void config_set_provider(dbsql_config *config, struct shared *provider);
+
 /* Freed with dbsql_config_free(). */
 dbsql_status config_copy(const dbsql_config *from, dbsql_config **to, dbsql_error **error);
 /* Checks what only the whole shows: host and path present, http:// only where it may be, both or neither of certificate and key,
  * authentication that fits together, ... Called by dbsql_connect() on its copy. Fills in what follows from other options, so that
  * afterwards
- *    auth_type and server are set, the latter never to SERVER_AUTO;
+ *    auth_type and server are set, the former never to AUTH_DEFAULT, the latter never to SERVER_AUTO;
  *    http_path holds what warehouse_id said, org_id what the path says (unset if it says nothing);
  *    proxy_url holds what proxy_host and proxy_port said;
  *    the session's parameters hold what timezone, query_tags and metric_view_metadata said. */

@@ -130,8 +130,61 @@ static const char *check_proxy_url(struct slice url) {
   return "must begin with http://, https:// or socks5h://";
 }
 
+/* "8030", "8020-8040", "8020,8025". */
+static const char *check_ports(struct slice ports) {
+  for (size_t at = 0; at <= ports.size;) {
+    const uint8_t *start = ports.data + at, *comma = memchr(start, ',', ports.size - at);
+    struct slice piece = slice_of(start, comma ? (size_t)(comma - start) : ports.size - at), end = {NULL, 0};
+    at += piece.size + 1;
+    const uint8_t *dash = piece.size ? memchr(piece.data, '-', piece.size) : NULL;
+    if (dash) {
+      end = slice_of(dash + 1, piece.size - (size_t)(dash - piece.data) - 1);
+      piece.size = (size_t)(dash - piece.data);
+    }
+    int64_t first = -1, last = -1;
+    bool fine = is_number(piece) && text_parse_int64((const char *)piece.data, piece.size, &first) && first <= 65535;
+    if (fine && dash) {
+      fine = first > 0 && is_number(end) && text_parse_int64((const char *)end.data, end.size, &last) && last >= first && last <= 65535;
+    }
+    if (!fine) return "is no list of ports such as 8030, 8020-8040 or 8020,8025";
+  }
+  return NULL;
+}
+
+static const char *check_visible(struct slice value) {
+  if (value.size > 512) return "is too long";
+  for (size_t i = 0; i < value.size; i++) {
+    if (value.data[i] <= ' ' || value.data[i] > '~') return "has a space or a character that no id has";
+  }
+  return NULL;
+}
+
+/* What is sent there is a secret. */
+static const char *check_endpoint(struct slice url) {
+  if (url.size > 2048) return "is too long";
+  for (size_t i = 0; i < url.size; i++) {
+    if (url.data[i] <= ' ' || url.data[i] > '~') return "has a space or a character that no URL has";
+  }
+  bool https = url.size > 8 && text_equal_nocase_n((const char *)url.data, 8, "https://", 8);
+  bool http = url.size > 7 && text_equal_nocase_n((const char *)url.data, 7, "http://", 7);
+  return https || http ? NULL : "must begin with https://";
+}
+
 const char *config_check_text(enum option_id id, struct slice value) {
   switch (id) {
+    case OPTION_client_id:
+    case OPTION_azure_client_id:
+    case OPTION_federation_client_id:
+    case OPTION_jwt_kid: return check_visible(value);
+    case OPTION_token_endpoint:
+    case OPTION_authorization_endpoint:
+    case OPTION_discovery_url: return check_endpoint(value);
+    case OPTION_account_id: return consists_of(value, "-") ? NULL : "has a character that no account id has";
+    case OPTION_azure_tenant_id: return consists_of(value, "-.") ? NULL : "has a character that no tenant has";
+    case OPTION_azure_workspace_resource_id:
+      return value.data[0] == '/' && consists_of(value, "/-_.()") ? NULL : "is no resource id of Azure (/subscriptions/...)";
+    case OPTION_oauth_redirect_port: return check_ports(value);
+    case OPTION_oidc_token_env: return consists_of(value, "_") ? NULL : "has a character that no variable has";
     case OPTION_host: return is_address(AF_INET6, value) ? NULL : check_host(value);
     case OPTION_proxy_host: return is_address(AF_INET6, value) ? NULL : check_host(value);
     case OPTION_http_path: return check_path(value);

@@ -26,6 +26,11 @@ static const char *from_process(void *user, const char *name) {
   return getenv(name);
 }
 
+const char *config_environment(const char *name) {
+  const char *value = is_privileged() ? NULL : getenv(name);
+  return value && *value ? value : NULL;
+}
+
 dbsql_status dbsql_config_load_environment(dbsql_config *config, dbsql_error **error) {
   if (!config) return error_set(error, DBSQL_ERROR_DRIVER, "HY009", "the configuration must not be NULL");
   if (is_privileged()) return DBSQL_OK;
@@ -62,11 +67,16 @@ dbsql_status config_load_from(dbsql_config *config, environment_function get, vo
   settings_init(&settings, "invalid environment");
   dbsql_config *found = &settings.values;
   char *host = NULL;
+  bool has_credential = config->provider != NULL;
+  for (int id = 0; id < OPTION_COUNT; id++)
+    has_credential = has_credential || (config->values[id].is_set && config_is_credential((enum option_id)id));
   dbsql_status status = DBSQL_OK;
   for (int id = 0; id < OPTION_COUNT && status == DBSQL_OK; id++) {
     /* What is set already needs no variable, and a bad one there hurts nobody; but the host is also what binds the token. */
-    bool binds = id == OPTION_host && !config_is_set(config, OPTION_access_token);
+    bool binds = id == OPTION_host && !has_credential;
     if (config->values[id].is_set && !binds) continue;
+    /* Who brings credentials wants no others. */
+    if (has_credential && (config_is_credential((enum option_id)id) || id == OPTION_auth_type)) continue;
     status = collect(&settings, (enum option_id)id, get, user, error);
   }
   if (status != DBSQL_OK) goto cleanup;

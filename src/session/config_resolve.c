@@ -83,28 +83,6 @@ static dbsql_status resolve_server(dbsql_config *config, dbsql_error **error) {
   return ok ? DBSQL_OK : error_no_memory(error);
 }
 
-static dbsql_status resolve_auth(dbsql_config *config, dbsql_error **error) {
-  struct option_value *token = &config->values[OPTION_access_token];
-  bool wants_none = config_is_set(config, OPTION_auth_type) && config_int(config, OPTION_auth_type) == AUTH_NONE;
-  if (token->is_set && token->from_environment) {
-    const char *bound = config->environment_host;
-    /* auth.md 6, T3: a credential goes only where the source it came from says. */
-    if (!wants_none && bound && !text_equal_nocase(bound, config_text(config, OPTION_host))) {
-      return error_set(error, DBSQL_ERROR_DRIVER, "28000",
-                       "invalid configuration: the access token of the environment is for its own host (%s) and is not sent to %s: set "
-                       "access_token, or auth_type=none",
-                       bound, config_text(config, OPTION_host));
-    }
-    if (wants_none) config_clear(config, OPTION_access_token);
-  }
-  if (wants_none) {
-    return token->is_set ? refuse(error, "auth_type=none and an access_token contradict each other") : DBSQL_OK;
-  }
-  if (token->is_set) return set_word(config, OPTION_auth_type, "pat", AUTH_PAT) ? DBSQL_OK : error_no_memory(error);
-  if (config_is_set(config, OPTION_auth_type)) return refuse(error, "empty token: auth_type=pat needs an access_token");
-  return set_word(config, OPTION_auth_type, "none", AUTH_NONE) ? DBSQL_OK : error_no_memory(error);
-}
-
 static dbsql_status check_tls(const dbsql_config *config, dbsql_error **error) {
   bool tls = config_bool(config, OPTION_tls);
   if (!tls && !config_bool(config, OPTION_allow_insecure_http) && !is_loopback(config)) {
@@ -181,11 +159,13 @@ static dbsql_status resolve_parameters(dbsql_config *config, dbsql_error **error
 }
 
 dbsql_status config_resolve(dbsql_config *config, dbsql_error **error) {
+  dbsql_status status = config_resolve_sources(config, error);
+  if (status != DBSQL_OK) return status;
   if (!*config_text(config, OPTION_host)) return refuse(error, "missing hostname: host must be set");
-  dbsql_status status = resolve_path(config, error);
+  status = resolve_path(config, error);
   if (status == DBSQL_OK) status = resolve_org(config, error);
   if (status == DBSQL_OK) status = resolve_server(config, error);
-  if (status == DBSQL_OK) status = resolve_auth(config, error);
+  if (status == DBSQL_OK) status = config_resolve_auth(config, error);
   if (status == DBSQL_OK) status = check_tls(config, error);
   if (status == DBSQL_OK) status = resolve_proxy(config, error);
   if (status != DBSQL_OK) return status;

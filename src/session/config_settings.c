@@ -176,11 +176,22 @@ cleanup:
 
 static dbsql_status put_word(struct settings *settings, enum option_id id, const char *name, struct slice value, size_t position,
                              dbsql_error **error) {
-  static const char *const tokens[] = {"token", "access_token", "static_token"};
-  if (id == OPTION_auth_type) {
-    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
-      if (config_names_equal(value, slice_text(tokens[i]))) value = slice_text("pat");
-    }
+  /* What other drivers call them. */
+  static const struct {
+    const char *theirs, *ours;
+  } ways[] = {{"token", "pat"},
+              {"access_token", "pat"},
+              {"static_token", "pat"},
+              {"token_provider", "external"},
+              {"external_token", "external"},
+              {"client_credentials", "oauth-m2m"},
+              {"external_browser", "oauth-u2m"},
+              {"databricks_oauth", "oauth-u2m"},
+              {"azure_sp_m2m", "azure-client-secret"},
+              {"oauth_m2m", "oauth-m2m"},
+              {"oauth_u2m", "oauth-u2m"}};
+  for (size_t i = 0; i < sizeof ways / sizeof ways[0] && id == OPTION_auth_type; i++) {
+    if (config_names_equal(value, slice_text(ways[i].theirs))) value = slice_text(ways[i].ours);
   }
   struct slice word;
   int64_t number = 0;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "session/keepalive.h"
+#include "session/sign_in.h"
 #include "session/user_agent.h"
 
 enum { close_ms = 30000 };
@@ -58,14 +59,6 @@ static void http_settings_from(const dbsql_config *config, const char *user_agen
   };
 }
 
-static dbsql_status make_authenticator(dbsql_connection *connection, bool plain, dbsql_error **error) {
-  const dbsql_config *config = connection->config;
-  if (config_int(config, OPTION_auth_type) == AUTH_PAT) {
-    return authenticator_token(config_secret(config, OPTION_access_token), &connection->authenticator, error);
-  }
-  return plain ? authenticator_anonymous(&connection->authenticator, error) : authenticator_none(&connection->authenticator, error);
-}
-
 static dbsql_status make_backend(dbsql_connection *connection, dbsql_error **error) {
   const dbsql_config *config = connection->config;
   struct buf user_agent = BUF_INIT;
@@ -73,8 +66,7 @@ static dbsql_status make_backend(dbsql_connection *connection, dbsql_error **err
   struct http_header *headers = NULL;
   struct text_pair *parameters = NULL;
   bool plain = config_is_plain(config);
-  dbsql_status status = make_authenticator(connection, plain, error);
-  if (status == DBSQL_OK) status = config_endpoint(config, &url, error);
+  dbsql_status status = config_endpoint(config, &url, error);
   if (status != DBSQL_OK) goto cleanup;
   user_agent_append(&user_agent, config_text(config, OPTION_user_agent_entry), !config_bool(config, OPTION_ignore_environment));
   headers = mem_alloc_zero(config->header_count + 2, sizeof *headers);
@@ -99,6 +91,8 @@ static dbsql_status make_backend(dbsql_connection *connection, dbsql_error **err
   }
   struct http_settings http;
   http_settings_from(config, (const char *)user_agent.data, &http);
+  status = sign_in_authenticator(config, &http, &connection->authenticator, error);
+  if (status != DBSQL_OK) goto cleanup;
   struct backend_settings settings = {
       .url = url,
       .http = &http,

@@ -1,0 +1,13 @@
+/* Waiting for another thread within a call's limits. */
+#ifndef DBSQL_AUTH_WAIT_H
+#define DBSQL_AUTH_WAIT_H
+
+#include <pthread.h>
+
+#include "base/call.h"
+
+/* Gives up the lock until `changed` is signalled or a little time has passed; then as call_check(). Wakes up often enough to see a
+ * cancellation within a tenth of a second: a condition variable cannot wait for the handle's pipe. */
+dbsql_status wait_changed(pthread_cond_t *changed, pthread_mutex_t *lock, const struct call *call, const char *what, dbsql_error **error);
+
+#endif

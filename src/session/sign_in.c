@@ -1,0 +1,136 @@
+#include "session/sign_in.h"
+
+#include <string.h>
+
+#include "auth/methods.h"
+#include "base/mem.h"
+
+static const char *text_or(const dbsql_config *config, enum option_id id, enum option_id other) {
+  return config_is_set(config, id) ? config_text(config, id) : config_text(config, other);
+}
+
+static struct discovery_settings endpoints_of(const dbsql_config *config) {
+  return (struct discovery_settings){.token_endpoint = config_text(config, OPTION_token_endpoint),
+                                     .authorization_endpoint = config_text(config, OPTION_authorization_endpoint),
+                                     .discovery_url = config_text(config, OPTION_discovery_url),
+                                     .account_id = config_text(config, OPTION_account_id)};
+}
+
+static dbsql_status make_static(const dbsql_config *config, dbsql_token_provider **provider, dbsql_error **error) {
+  const struct secret *token = config_secret(config, OPTION_access_token);
+  struct token_parts parts = {.value = slice_of(secret_text(token), secret_length(token))};
+  return provider_static(&parts, provider, error);
+}
+
+static dbsql_status make_client(const dbsql_config *config, bool with_key, dbsql_token_provider **provider, dbsql_error **error) {
+  struct client_credentials settings = {.endpoints = endpoints_of(config),
+                                        .client_id = config_text(config, OPTION_client_id),
+                                        .scopes = config_text(config, OPTION_scopes),
+                                        .secret = with_key ? NULL : config_secret(config, OPTION_client_secret),
+                                        .key_file = config_text(config, OPTION_jwt_key_file),
+                                        .passphrase = config_secret(config, OPTION_jwt_key_passphrase),
+                                        .algorithm = config_text(config, OPTION_jwt_algorithm),
+                                        .key_id = config_text(config, OPTION_jwt_kid)};
+  return provider_client_credentials(&settings, provider, error);
+}
+
+static dbsql_status make_user(const dbsql_config *config, bool interactive, dbsql_token_provider **provider, dbsql_error **error) {
+  const char *client_id = config_text(config, OPTION_client_id);
+  struct user_sign_in settings = {.endpoints = endpoints_of(config),
+                                  .client_id = *client_id ? client_id : "databricks-sql-connector",
+                                  .client_secret = config_secret(config, OPTION_client_secret),
+                                  .scopes = config_text(config, OPTION_scopes),
+                                  .ports = config_text(config, OPTION_oauth_redirect_port),
+                                  .refresh_token = config_secret(config, OPTION_refresh_token),
+                                  .interactive = interactive,
+                                  .store = interactive && config_bool(config, OPTION_token_cache),
+                                  .profile = config_text(config, OPTION_profile),
+                                  .open = config->browser,
+                                  .open_user = config->browser_user};
+  return provider_user_sign_in(&settings, provider, error);
+}
+
+static dbsql_status make_azure(const dbsql_config *config, bool with_secret, dbsql_token_provider **provider, dbsql_error **error) {
+  const struct secret *secret = config_secret(config, OPTION_azure_client_secret);
+  if (!secret) secret = config_secret(config, OPTION_client_secret);
+  struct azure_settings settings = {.tenant_id = config_text(config, OPTION_azure_tenant_id),
+                                    .client_id = text_or(config, OPTION_azure_client_id, OPTION_client_id),
+                                    .client_secret = with_secret ? secret : NULL,
+                                    .resource_id = config_text(config, OPTION_azure_workspace_resource_id),
+                                    .token_endpoint = config_text(config, OPTION_token_endpoint)};
+  return provider_azure(&settings, provider, error);
+}
+
+static dbsql_status make_workload(const dbsql_config *config, enum workload_source source, dbsql_token_provider **provider,
+                                  dbsql_error **error) {
+  struct workload_settings settings = {.endpoints = endpoints_of(config),
+                                       .source = source,
+                                       .variable = config_text(config, OPTION_oidc_token_env),
+                                       .file = config_text(config, OPTION_oidc_token_file),
+                                       .audience = config_text(config, OPTION_token_audience),
+                                       .client_id = config_text(config, OPTION_client_id),
+                                       .scopes = config_text(config, OPTION_scopes)};
+  return provider_workload(&settings, provider, error);
+}
+
+/* The provider that auth_type asks for. */
+static dbsql_status make_provider(const dbsql_config *config, dbsql_token_provider **provider, dbsql_error **error) {
+  switch ((enum auth_type)config_int(config, OPTION_auth_type)) {
+    case AUTH_EXTERNAL: *provider = provider_keep((dbsql_token_provider *)(void *)config->provider); return DBSQL_OK;
+    case AUTH_PAT: return make_static(config, provider, error);
+    case AUTH_OAUTH_M2M: return make_client(config, !config_secret(config, OPTION_client_secret), provider, error);
+    case AUTH_OAUTH_JWT: return make_client(config, true, provider, error);
+    case AUTH_OAUTH_U2M: return make_user(config, true, provider, error);
+    case AUTH_REFRESH_TOKEN: return make_user(config, false, provider, error);
+    case AUTH_AZURE_CLIENT_SECRET: return make_azure(config, true, provider, error);
+    case AUTH_AZURE_MSI: return make_azure(config, false, provider, error);
+    case AUTH_ENV_OIDC: return make_workload(config, WORKLOAD_ENVIRONMENT, provider, error);
+    case AUTH_FILE_OIDC: return make_workload(config, WORKLOAD_FILE, provider, error);
+    case AUTH_GITHUB_OIDC: return make_workload(config, WORKLOAD_GITHUB, provider, error);
+    case AUTH_NONE:
+    case AUTH_DEFAULT: break; /* the one is handled elsewhere, the other resolved */
+  }
+  return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "auth_type is not resolved");
+}
+
+static dbsql_status federate(const dbsql_config *config, dbsql_token_provider **provider, dbsql_error **error) {
+  struct federation_settings settings = {.client_id = config_text(config, OPTION_federation_client_id),
+                                         .strict = !config_bool(config, OPTION_federation_fallback)};
+  dbsql_token_provider *outer;
+  dbsql_status status = provider_federated(*provider, &settings, &outer, error);
+  if (status != DBSQL_OK) return status;
+  provider_drop(*provider);
+  *provider = outer;
+  return DBSQL_OK;
+}
+
+static dbsql_status make_context(const dbsql_config *config, const struct http_settings *http, struct auth_context **context,
+                                 dbsql_error **error) {
+  struct buf origin = BUF_INIT;
+  const char *host = config_text(config, OPTION_host);
+  bool brackets = strchr(host, ':') != NULL;
+  buf_printf(&origin, "%s://%s%s%s", config_bool(config, OPTION_tls) ? "https" : "http", brackets ? "[" : "", host, brackets ? "]" : "");
+  int64_t port = config_int(config, OPTION_port);
+  if (port != (config_bool(config, OPTION_tls) ? 443 : 80)) buf_printf(&origin, ":%lld", (long long)port);
+  const char *text = buf_text(&origin);
+  dbsql_status status =
+      text ? auth_context_new(text, host, config_bool(config, OPTION_allow_insecure_http), http, context, error) : error_no_memory(error);
+  buf_free(&origin);
+  return status;
+}
+
+dbsql_status sign_in_authenticator(const dbsql_config *config, const struct http_settings *http, struct authenticator **authenticator,
+                                   dbsql_error **error) {
+  if (config_int(config, OPTION_auth_type) == AUTH_NONE) {
+    return config_is_plain(config) ? authenticator_anonymous(authenticator, error) : authenticator_none(authenticator, error);
+  }
+  dbsql_token_provider *provider = NULL;
+  struct auth_context *context = NULL;
+  dbsql_status status = make_provider(config, &provider, error);
+  if (status == DBSQL_OK && config_bool(config, OPTION_federation)) status = federate(config, &provider, error);
+  if (status == DBSQL_OK) status = make_context(config, http, &context, error);
+  if (status == DBSQL_OK) status = authenticator_provider(provider, context, &config->log, authenticator, error);
+  auth_context_drop(context);
+  provider_drop(provider);
+  return status;
+}

@@ -1,0 +1,17 @@
+# Authentication. The identity provider is the test server.
+# auth_test(name): tests/test_NAME.c with the auth module and what it stands on; it runs under ThreadSanitizer too.
+function(auth_test name)
+  dbsql_test(${name} base http auth)
+  target_link_libraries(test_${name} PRIVATE test_http_server)
+  set_tests_properties(${name} PROPERTIES LABELS threads)
+endfunction()
+
+auth_test(auth_token)
+auth_test(auth_cached)
+auth_test(auth_federation)
+
+# Through the public functions, with a whole library.
+dbsql_test(auth_connection base http auth thrift arrow result backend session telemetry api)
+target_sources(test_auth_connection PRIVATE thrift_server.c)
+target_link_libraries(test_auth_connection PRIVATE test_http_server)
+set_tests_properties(auth_connection PROPERTIES LABELS threads)
