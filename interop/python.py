@@ -10,6 +10,7 @@ from databricks import sql
 from databricks.sql.parameters import BigIntegerParameter, DecimalParameter, StringParameter
 
 from judge import Judge
+from python_cloudfetch import cloudfetch
 from warehouse import Warehouse
 
 UTC = datetime.timezone.utc
@@ -172,7 +173,7 @@ def main():
     judge = Judge("python")
     with tempfile.TemporaryDirectory() as folder:
         ca = os.path.join(folder, "ca.pem")
-        warehouse = Warehouse("--tls", "--tls-ca-out", ca)
+        warehouse = Warehouse("--tls", "--tls-ca-out", ca, "--sync-wait-ms", "200")
         common = {"server_hostname": warehouse.host, "_port": warehouse.port, "http_path": warehouse.path, "access_token": warehouse.token,
                   "_tls_trusted_ca_file": ca, "enable_telemetry": False, "_retry_stop_after_attempts_count": 2}
         try:
@@ -193,6 +194,7 @@ def main():
             wrong_token(judge, common)
         finally:
             judge.check("warehouse-stops-well", warehouse.stop(), 0)
+    cloudfetch(judge)
     judge.done()
 
 

@@ -15,7 +15,7 @@ struct warehouse_process {
   int output;
   int port;
   bool tls;
-  char dsn[512];
+  char dsn[640];
 };
 
 static int start(const char *const *arguments, int *output) {
