@@ -165,26 +165,32 @@ bool host_normalise(const char *text, char key[host_key_size]) {
   return !is_metadata_address(key);
 }
 
-static struct host *host_get(struct telemetry_state *state, const char *key, const char *org_id, dbsql_error **error) {
-  struct host **oldest = NULL;
-  int idle = 0;
-  int64_t now = clock_now_ns();
-  for (struct host **link = &state->hosts; *link; link = &(*link)->next) {
-    struct host *host = *link;
-    if (strcmp(host->key, key) == 0 && strcmp(host->org_id, org_id) == 0) {
-      host->used_ns = now;
-      return host;
+/* Those that no client belongs to any more are kept for what they know: at most so many, the ones used last. */
+static void forget_hosts(struct telemetry_state *state, int most) {
+  for (;;) {
+    struct host **oldest = NULL;
+    int idle = 0;
+    for (struct host **link = &state->hosts; *link; link = &(*link)->next) {
+      if ((*link)->clients > 0) continue;
+      idle++;
+      if (!oldest || (*link)->used_ns < (*oldest)->used_ns) oldest = link;
     }
-    if (host->clients > 0) continue;
-    idle++;
-    if (!oldest || host->used_ns < (*oldest)->used_ns) oldest = link;
-  }
-  if (idle >= idle_hosts_most) {
+    if (idle <= most) return;
     struct host *gone = *oldest;
     *oldest = gone->next;
     flag_entry_free(&gone->flags);
     mem_free(gone);
   }
+}
+
+static struct host *host_get(struct telemetry_state *state, const char *key, const char *org_id, dbsql_error **error) {
+  int64_t now = clock_now_ns();
+  for (struct host *host = state->hosts; host; host = host->next) {
+    if (strcmp(host->key, key) != 0 || strcmp(host->org_id, org_id) != 0) continue;
+    host->used_ns = now;
+    return host;
+  }
+  forget_hosts(state, idle_hosts_most - 1);
   struct host *host = mem_alloc_zero(1, sizeof *host);
   if (!host) {
     error_no_memory(error);
@@ -304,6 +310,7 @@ void manager_sweep(struct telemetry_state *state, int64_t now_ns) {
     client_free(state, client);
     idle--;
   }
+  forget_hosts(state, idle_hosts_most);
 }
 
 /* ---- The end -------------------------------------------------------------------------------------------------------------- */
