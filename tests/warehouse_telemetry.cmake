@@ -1,5 +1,7 @@
 # Telemetry's side of the warehouse: its rules in this process, and its endpoints and faults over HTTP.
 if(TARGET dbsql_warehouse)
+  pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+  pkg_check_modules(ZLIB IMPORTED_TARGET zlib)
   dbsql_test(warehouse_telemetry base thrift arrow)
   dbsql_test(warehouse_telemetry_otlp base thrift arrow)
   foreach(name warehouse_telemetry warehouse_telemetry_otlp)
