@@ -62,6 +62,7 @@ void cloud_start(struct cloud *cloud);
 void cloud_stop(struct cloud *cloud);
 /* The file of `count` rows from `start` on. */
 void cloud_file(const struct cloud *cloud, int64_t start, int64_t count, struct buf *out);
+void cloud_reply_file(const struct cloud *cloud, struct http_exchange *exchange, int64_t start, int64_t count);
 /* The links from row `start` on, in the arena; `*more` as the server says it. NULL if out of memory. */
 struct TRowSet *cloud_links(struct cloud *cloud, int64_t start, struct arena *arena, bool *more);
 /* A message with the schema that the metadata has. */

@@ -1,1 +1,1 @@
-dbsql_test(result base thrift arrow result)
+dbsql_test(result base http thrift arrow result)

@@ -87,9 +87,9 @@ static dbsql_status begin(struct world *world, dbsql_error **error) {
   if (status == DBSQL_OK && !(world->budget = budget_new(world->settings.max_memory))) status = error_no_memory(error);
   if (status == DBSQL_OK) status = transfer_profile_new(&http, &world->profile, error);
   if (status == DBSQL_OK)
-    status = cloudfetch_new(&world->settings, world->profile, &source, world->schema, world->budget, world->from, &world->cf, error);
+    status = cloudfetch_new(&world->settings, world->profile, &source, world->schema, world->budget, &world->cf, error);
   if (status == DBSQL_OK) status = ask(world, world->from, &call, &page, error);
-  if (status == DBSQL_OK) status = cloudfetch_add_page(world->cf, &page, error);
+  if (status == DBSQL_OK) status = cloudfetch_add_page(world->cf, &page, world->from, error);
   page_free(&page);
   return status;
 }
@@ -725,7 +725,12 @@ static void a_body_that_is_cut_anywhere(void **state) {
         .cloud = {
             .fault = cut_once, .user = &k, .format = (enum cloud_format)format, .rows = 20, .rows_per_file = 10, .rows_per_batch = 4}};
     world_start(&world);
-    for (; k < world.cloud.files[1].size; k++) {
+#if defined(__SANITIZE_THREAD__)
+    enum { step = 37 };
+#else
+    enum { step = 1 };
+#endif
+    for (; k < world.cloud.files[1].size; k += step) {
       memset(world.cloud.attempts, 0, sizeof world.cloud.attempts);
       world.cloud.pages = 0;
       must_come(&world);
@@ -765,10 +770,7 @@ static void a_damaged_file_is_downloaded_once_more(void **state) {
 
 static bool fewer(struct cloud *cloud, struct http_exchange *exchange, int64_t start, int attempt) {
   if (start != 100 || attempt >= *(int *)cloud->user) return false;
-  struct buf file = BUF_INIT;
-  cloud_file(cloud, start, 95, &file);
-  exchange_reply_bytes(exchange, 200, NULL, file.data, file.size);
-  buf_free(&file);
+  cloud_reply_file(cloud, exchange, start, 95);
   return true;
 }
 
@@ -789,17 +791,18 @@ static void fewer_rows_than_declared(void **state) {
 static bool other_schema(struct cloud *cloud, struct http_exchange *exchange, int64_t start, int attempt) {
   (void)attempt;
   if (start != 200) return false;
-  struct buf file = BUF_INIT;
-  cloud_file(cloud, start, 100, &file);
+  const struct cloud_prepared *file = &cloud->files[start / cloud->rows_per_file];
+  uint8_t *copy = malloc(file->size);
+  memcpy(copy, file->bytes, file->size);
   /* The type of the first field, Int of 64 bits, becomes one of 32. */
-  for (size_t i = 0; i + 4 < file.size; i++) {
-    if (memcmp(file.data + i, "\x40\0\0\0", 4) == 0) {
-      file.data[i] = 0x20;
+  for (size_t i = 0; i + 4 < file->size; i++) {
+    if (memcmp(copy + i, "\x40\0\0\0", 4) == 0) {
+      copy[i] = 0x20;
       break;
     }
   }
-  exchange_reply_bytes(exchange, 200, NULL, file.data, file.size);
-  buf_free(&file);
+  exchange_reply_bytes(exchange, 200, NULL, copy, file->size);
+  free(copy);
   return true;
 }
 

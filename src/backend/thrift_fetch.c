@@ -136,7 +136,6 @@ dbsql_status thrift_fetch(struct backend_operation *base, int64_t next_row, cons
   if (status != DBSQL_OK) {
     thrift_answer_annotate(&answer, error);
     thrift_answer_free(&answer);
-    if (next_row > 0) error_prefix(error, "after %lld rows", (long long)next_row);
     return status;
   }
   page->body = answer.body;

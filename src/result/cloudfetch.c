@@ -18,8 +18,7 @@ enum {
 };
 
 dbsql_status cloudfetch_new(const struct cloudfetch_settings *settings, struct transfer_profile *profile, const struct page_source *source,
-                            struct result_schema *schema, struct budget *budget, int64_t next_row, struct cloudfetch **out,
-                            dbsql_error **error) {
+                            struct result_schema *schema, struct budget *budget, struct cloudfetch **out, dbsql_error **error) {
   *out = NULL;
   struct cloudfetch *cf = mem_alloc_zero(1, sizeof *cf);
   if (!cf) return error_no_memory(error);
@@ -33,7 +32,6 @@ dbsql_status cloudfetch_new(const struct cloudfetch_settings *settings, struct t
   cf->source = *source;
   cf->schema = result_schema_ref(schema);
   cf->budget = budget_ref(budget);
-  cf->next_link_row = cf->next_row = next_row;
   cf->random = (uint64_t)clock_unix_us() ^ (uint64_t)(uintptr_t)cf * UINT64_C(0x9E3779B97F4A7C15);
   if (cf->random == 0) cf->random = 1;
   *out = cf;
@@ -268,12 +266,18 @@ static dbsql_status begin(struct cloudfetch *cf, struct slot *slot, int64_t rese
 /* Starts what may start, in the order of rows. `*renew` is the slot that needs a new link first, SIZE_MAX if none does. */
 static dbsql_status start_downloads(struct cloudfetch *cf, size_t *renew, dbsql_error **error) {
   int running = 0;
+  int64_t now = clock_now_ns();
   *renew = SIZE_MAX;
+  cf->retry_at_ns = INT64_MAX;
   for (size_t i = 0; i < cf->count; i++) running += slot_at(cf, i)->state == SLOT_RUNNING;
   for (size_t i = 0; i < cf->count && (running < cf->settings.threads || i == 0); i++) {
     struct slot *slot = slot_at(cf, i);
     if (slot->state == SLOT_FAILED) return DBSQL_OK; /* nothing behind it will be wanted */
-    if (slot->state != SLOT_PENDING || slot->retry_at_ns > clock_now_ns()) continue;
+    if (slot->state != SLOT_PENDING) continue;
+    if (slot->retry_at_ns > now) {
+      if (slot->retry_at_ns < cf->retry_at_ns) cf->retry_at_ns = slot->retry_at_ns;
+      continue;
+    }
     if (link_is_dying(cf, slot)) {
       *renew = i;
       return DBSQL_OK;
@@ -288,7 +292,8 @@ static dbsql_status start_downloads(struct cloudfetch *cf, size_t *renew, dbsql_
   return DBSQL_OK;
 }
 
-dbsql_status cloudfetch_add_page(struct cloudfetch *cf, struct page *page, dbsql_error **error) {
+dbsql_status cloudfetch_add_page(struct cloudfetch *cf, struct page *page, int64_t next_row, dbsql_error **error) {
+  if (cf->count == 0) cf->next_link_row = cf->next_row = next_row;
   bool more = page->has_more;
   size_t renew;
   dbsql_status status = links_add(cf, page->rows, error);
@@ -325,7 +330,7 @@ static dbsql_status renew_link(struct cloudfetch *cf, size_t i, const struct cal
 /* Asks for further links while there is something to do with the ones that are known; not getting any harms nothing yet. */
 static dbsql_status prefetch_links(struct cloudfetch *cf, const struct call *call, dbsql_error **error) {
   dbsql_error *failure = NULL;
-  dbsql_status status = links_fetch(cf, call, &failure);
+  dbsql_status status = links_fetch(cf, true, call, &failure);
   if (status == DBSQL_OK) return DBSQL_OK;
   if (status != DBSQL_ERROR_NO_MEMORY && call_check(call, "getting links", NULL) == DBSQL_OK) {
     cf->prefetch_failed = true;
@@ -339,6 +344,7 @@ static dbsql_status prefetch_links(struct cloudfetch *cf, const struct call *cal
 
 static bool wants_links(struct cloudfetch *cf) {
   if (cf->no_more_links || cf->is_broken || cf->has_behind || cf->prefetch_failed || cf->count >= links_ahead) return false;
+  if (cf->prefetch_at_ns > clock_now_ns()) return false;
   if (slot_at(cf, 0)->state != SLOT_LOADED) return true;
   size_t waiting = 0;
   for (size_t i = 0; i < cf->count; i++) waiting += slot_at(cf, i)->state == SLOT_PENDING;
@@ -363,12 +369,9 @@ static dbsql_status wait_for_file(struct cloudfetch *cf, const struct call *call
   int64_t most = watch ? look_ms : 60000;
   if (watch && cf->settings.straggler_ms < most) most = cf->settings.straggler_ms;
   if (wait_ms > most) wait_ms = most;
-  for (size_t i = 0; i < cf->count; i++) {
-    const struct slot *slot = slot_at(cf, i);
-    if (slot->state != SLOT_PENDING || slot->retry_at_ns == 0) continue;
-    int64_t due_ms = slot->retry_at_ns <= now ? 0 : (slot->retry_at_ns - now + ns_per_ms - 1) / ns_per_ms;
-    /* One whose time has come waits for memory or for its turn, not for a clock. */
-    if (due_ms > 0 && due_ms < wait_ms) wait_ms = due_ms;
+  if (cf->retry_at_ns != INT64_MAX) {
+    int64_t due_ms = cf->retry_at_ns <= now ? 0 : (cf->retry_at_ns - now + ns_per_ms - 1) / ns_per_ms;
+    if (due_ms < wait_ms) wait_ms = due_ms;
   }
   struct pollfd fds[2] = {{transfer_wake_fd(cf->wake), POLLIN, 0}, {call_cancel_fd(call), POLLIN, 0}};
   if (poll(fds, fds[1].fd >= 0 ? 2 : 1, (int)wait_ms) > 0 && fds[0].revents) transfer_wake_reset(cf->wake);
@@ -383,7 +386,7 @@ static dbsql_status advance(struct cloudfetch *cf, const struct call *call, bool
       *at_end = true;
       return DBSQL_OK;
     }
-    dbsql_status status = links_fetch(cf, call, error);
+    dbsql_status status = links_fetch(cf, false, call, error);
     cf->prefetch_failed = false;
     return status;
   }

@@ -53,15 +53,14 @@ struct cloudfetch_counts {
 };
 
 struct cloudfetch;
-/* `profile` is borrowed. `schema` and `budget` get a reference. `next_row` is the row from which on links are wanted. */
+/* `profile` is borrowed. `schema` and `budget` get a reference. */
 dbsql_status cloudfetch_new(const struct cloudfetch_settings *settings, struct transfer_profile *profile, const struct page_source *source,
-                            struct result_schema *schema, struct budget *budget, int64_t next_row, struct cloudfetch **cloudfetch,
-                            dbsql_error **error);
+                            struct result_schema *schema, struct budget *budget, struct cloudfetch **cloudfetch, dbsql_error **error);
 /* NULL is allowed. Ends the downloads without waiting for them. */
 void cloudfetch_free(struct cloudfetch *cloudfetch);
 bool page_has_links(const struct page *page);
-/* Takes the links of a page, which is freed; and begins with the downloads. */
-dbsql_status cloudfetch_add_page(struct cloudfetch *cloudfetch, struct page *page, dbsql_error **error);
+/* Takes the links of a page, which is freed, and begins with the downloads. No file may be left; `next_row` is the row to go on with. */
+dbsql_status cloudfetch_add_page(struct cloudfetch *cloudfetch, struct page *page, int64_t next_row, dbsql_error **error);
 /* The next batch, of at least one row. out->release NULL: no file is left; a page of another kind may follow, see the next. A failure
  * by the call's end or cancellation loses nothing: it can be called again. */
 dbsql_status cloudfetch_next(struct cloudfetch *cloudfetch, const struct call *call, struct ArrowArray *out, dbsql_error **error);

@@ -62,10 +62,12 @@ struct cloudfetch {
   size_t capacity;
   int64_t next_link_row; /* behind the last file that is known */
   bool no_more_links;
-  bool is_broken;       /* the last slot is an error; no rows can follow it */
-  bool prefetch_failed; /* links are asked for again only when they are needed */
-  bool clock_differs;   /* a link came that was dead by our clock: storage alone decides */
-  struct page behind;   /* a page without links */
+  bool is_broken;         /* the last slot is an error; no rows can follow it */
+  bool prefetch_failed;   /* links are asked for again only when they are needed */
+  int64_t prefetch_at_ns; /* not before */
+  int64_t retry_at_ns;    /* when the first of those that wait before they are tried again is due; INT64_MAX: none waits */
+  bool clock_differs;     /* a link came that was dead by our clock: storage alone decides */
+  struct page behind;     /* a page without links */
   bool has_behind;
   /* The first slot, while its batches are being handed out. */
   bool file_is_open;
@@ -90,8 +92,9 @@ static inline struct slot *slot_at(struct cloudfetch *cf, size_t i) {
 /* Adds the links of a page behind those that are known. What is wrong with them becomes the error of a slot, so that the rows before
  * it are still delivered. */
 dbsql_status links_add(struct cloudfetch *cf, const struct TRowSet *rows, dbsql_error **error);
-/* Gets the next page: links are added, another page becomes the one behind. */
-dbsql_status links_fetch(struct cloudfetch *cf, const struct call *call, dbsql_error **error);
+/* Gets the next page: links are added, another page becomes the one behind. One that is empty is followed by the next after a while, or
+ * if it was asked for ahead of need, some later time. */
+dbsql_status links_fetch(struct cloudfetch *cf, bool ahead, const struct call *call, dbsql_error **error);
 bool link_is_dying(const struct cloudfetch *cf, const struct slot *slot);
 /* Asks for new links from the i-th slot's first row on, and gives them to it and those behind it. */
 dbsql_status links_renew(struct cloudfetch *cf, size_t i, const struct call *call, dbsql_error **error);

@@ -9,7 +9,13 @@
 #include "result/cloudfetch_internal.h"
 
 /* A server may send pages without rows while it computes; one that does nothing else is broken. */
-enum { max_empty_pages = 1000, first_empty_wait_ms = 5, longest_empty_wait_ms = 500, seconds_below = 100 /* billions */ };
+enum {
+  max_empty_pages = 1000,
+  first_empty_wait_ms = 5,
+  longest_empty_wait_ms = 500,
+  empty_pause_ms = 100,
+  seconds_below = 100 /* billions */
+};
 
 bool page_has_links(const struct page *page) {
   return page->rows && page->rows->has_resultLinks && page->rows->resultLinks.count != 0;
@@ -246,7 +252,7 @@ dbsql_status links_add(struct cloudfetch *cf, const struct TRowSet *rows, dbsql_
   return status;
 }
 
-dbsql_status links_fetch(struct cloudfetch *cf, const struct call *call, dbsql_error **error) {
+dbsql_status links_fetch(struct cloudfetch *cf, bool ahead, const struct call *call, dbsql_error **error) {
   int64_t wait_ms = first_empty_wait_ms;
   for (int empty = 0; empty < max_empty_pages; empty++) {
     struct page page = {0};
@@ -270,6 +276,10 @@ dbsql_status links_fetch(struct cloudfetch *cf, const struct call *call, dbsql_e
         cf->no_more_links = true;
         return DBSQL_OK;
       }
+    }
+    if (ahead) {
+      cf->prefetch_at_ns = clock_now_ns() + INT64_C(1000000) * empty_pause_ms;
+      return DBSQL_OK;
     }
     status = call_sleep(call, wait_ms, "waiting for rows of the result", error);
     if (status != DBSQL_OK) return status;

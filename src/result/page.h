@@ -6,7 +6,7 @@
 #include "base/chunk.h"
 #include "thrift/tcli.h"
 
-enum page_kind { PAGE_EMPTY, PAGE_ARROW, PAGE_COLUMNS, PAGE_ROWS };
+enum page_kind { PAGE_EMPTY, PAGE_LINKS, PAGE_ARROW, PAGE_COLUMNS, PAGE_ROWS };
 
 struct page {
   struct chunk *body; /* one reference: the bytes that everything below points into */

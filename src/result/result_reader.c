@@ -4,6 +4,7 @@
 
 #include "arrow/lz4_frames.h"
 #include "base/error.h"
+#include "result/cloudfetch.h"
 #include "result/columnar.h"
 
 /* A server may send pages without rows while it computes; one that does nothing else is broken. */
@@ -40,6 +41,11 @@ static void close_page(struct result_reader *reader) {
 
 void result_reader_close(struct result_reader *reader) {
   close_page(reader);
+  cloudfetch_free(reader->cloudfetch);
+  reader->cloudfetch = NULL;
+  if (reader->budget) budget_retire(reader->budget);
+  budget_unref(reader->budget);
+  reader->budget = NULL;
   result_schema_unref(reader->schema);
   reader->schema = NULL;
   reader->source_is_done = true;
@@ -61,6 +67,36 @@ static dbsql_status enter_page(struct result_reader *reader, dbsql_error **error
   return DBSQL_OK;
 }
 
+static dbsql_status need_budget(struct result_reader *reader, dbsql_error **error) {
+  if (!reader->budget) reader->budget = budget_new(reader->max_memory);
+  return reader->budget ? DBSQL_OK : error_no_memory(error);
+}
+
+/* Begins with the links in reader->page. */
+static dbsql_status enter_files(struct result_reader *reader, dbsql_error **error) {
+  struct transfer_profile *profile;
+  dbsql_status status = DBSQL_OK;
+  if (!reader->files.settings) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "the server answered with download links although none were asked for");
+  }
+  if (!reader->cloudfetch) {
+    status = need_budget(reader, error);
+    if (status == DBSQL_OK) status = reader->files.profile(reader->files.user, &profile, error);
+    if (status == DBSQL_OK) {
+      status = cloudfetch_new(reader->files.settings, profile, &reader->source, reader->schema, reader->budget, &reader->cloudfetch, error);
+    }
+    if (status != DBSQL_OK) return status;
+  }
+  reader->in_files = true;
+  return cloudfetch_add_page(reader->cloudfetch, &reader->page, reader->next_row, error);
+}
+
+dbsql_status result_reader_start(struct result_reader *reader, dbsql_error **error) {
+  if (!reader->page_is_first || reader->page.kind != PAGE_LINKS) return DBSQL_OK;
+  reader->page_is_first = false;
+  return enter_files(reader, error);
+}
+
 /* The open page is through. A server that goes on sending rows that it was not asked for does not obey offsets: what it leaves out would
  * never be seen. */
 static dbsql_status leave_page(struct result_reader *reader, dbsql_error **error) {
@@ -72,7 +108,7 @@ static dbsql_status leave_page(struct result_reader *reader, dbsql_error **error
                    "rows are missing: row %lld was to come next, but the server only repeats rows before it", (long long)reader->next_row);
 }
 
-/* Gets the next page that has rows. Leaves page_is_open false at the end of the result. */
+/* Gets the next page that has rows, or begins with files. Leaves page_is_open and in_files false at the end of the result. */
 static dbsql_status next_page(struct result_reader *reader, const struct call *call, dbsql_error **error) {
   int64_t wait_ms = first_empty_wait_ms;
   for (int empty = 0; empty < max_empty_pages; empty++) {
@@ -80,11 +116,15 @@ static dbsql_status next_page(struct result_reader *reader, const struct call *c
     if (!reader->page_is_first) {
       if (reader->source_is_done) return DBSQL_OK;
       status = reader->source.fetch(reader->source.user, reader->next_row, call, &reader->page, error);
-      if (status != DBSQL_OK) return status;
+      if (status != DBSQL_OK) {
+        if (reader->next_row > 0) error_prefix(error, "after %lld rows", (long long)reader->next_row);
+        return status;
+      }
     }
     reader->page_is_first = false;
     bool more = reader->page.plain ? reader->page.row_count > 0 : reader->page.has_more;
     reader->source_is_done = !more;
+    if (reader->page.kind == PAGE_LINKS) return enter_files(reader, error);
     if (reader->page.kind != PAGE_EMPTY) return enter_page(reader, error);
     page_free(&reader->page);
     if (!more) return DBSQL_OK;
@@ -110,9 +150,16 @@ static dbsql_status open_batch(struct result_reader *reader, dbsql_error **error
   }
   /* The bytes decide, not the flag: an LZ4 frame and an IPC message cannot be confused (results.md 1.7). */
   if (lz4_frames_look_like(batch->batch)) {
-    struct chunk *plain;
-    dbsql_status status = lz4_frames_decode(batch->batch, 0, reader->max_decoded_bytes, &plain, error);
+    dbsql_status status = need_budget(reader, error);
+    if (status != DBSQL_OK) return status;
+    size_t capacity = lz4_frames_capacity(batch->batch.size, 0, reader->max_decoded_bytes);
+    struct chunk *plain = budget_chunk_new(reader->budget, capacity, NULL);
+    if (!plain) return error_no_memory(error);
+    capacity = plain->capacity;
+    status = lz4_frames_decode_into(batch->batch, reader->max_decoded_bytes, true, plain, error);
+    budget_chunk_recount(plain, capacity);
     if (status != DBSQL_OK) {
+      chunk_unref(plain);
       error_prefix(error, "Arrow batch %u of the page", number);
       return status;
     }
@@ -173,11 +220,32 @@ static dbsql_status next_of_page(struct result_reader *reader, struct ArrowArray
                                            : row_set_to_arrow(reader->page.rows, schema, out, error);
 }
 
+/* The next batch out of files; out->release NULL: there are no more of them, for now or for good. */
+static dbsql_status next_of_files(struct result_reader *reader, const struct call *call, struct ArrowArray *out, dbsql_error **error) {
+  dbsql_status status = cloudfetch_next(reader->cloudfetch, call, out, error);
+  if (status != DBSQL_OK) return status;
+  if (out->release) {
+    reader->next_row += out->length;
+    return DBSQL_OK;
+  }
+  reader->in_files = false;
+  /* The server may go on in another way (results.md 1.3). */
+  reader->page_is_first = cloudfetch_take_page(reader->cloudfetch, &reader->page);
+  reader->source_is_done = true; /* unless that page says otherwise */
+  return DBSQL_OK;
+}
+
 static dbsql_status read_next(struct result_reader *reader, const struct call *call, struct ArrowArray *out, dbsql_error **error) {
   for (;;) {
+    if (reader->in_files) {
+      dbsql_status status = next_of_files(reader, call, out, error);
+      if (status != DBSQL_OK || out->release) return status;
+      continue;
+    }
     if (!reader->page_is_open) {
       dbsql_status status = next_page(reader, call, error);
-      if (status != DBSQL_OK || !reader->page_is_open) return status;
+      if (status != DBSQL_OK || (!reader->page_is_open && !reader->in_files)) return status;
+      continue;
     }
     dbsql_status status = next_of_page(reader, out, error);
     if (status != DBSQL_OK) return status;
@@ -212,6 +280,7 @@ dbsql_status result_reader_next(struct result_reader *reader, const struct call 
     /* A call that ran out of time, or was cancelled while it waited for a page, lost nothing: reading can go on. */
     bool waited_only =
         !reader->page_is_open && reader->source.repeats && (status == DBSQL_ERROR_TIMEOUT || status == DBSQL_ERROR_CANCELLED);
+    if (reader->in_files) waited_only = !cloudfetch_has_failed(reader->cloudfetch);
     if (!waited_only) reader->failed = status;
   }
   return status;

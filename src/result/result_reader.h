@@ -2,6 +2,7 @@
 #ifndef DBSQL_RESULT_RESULT_READER_H
 #define DBSQL_RESULT_RESULT_READER_H
 
+#include "base/budget.h"
 #include "base/call.h"
 #include "base/log.h"
 #include "result/page.h"
@@ -14,8 +15,20 @@ struct page_source {
   bool repeats; /* fetching the same row again is safe, so that a call that ran out of time may be made again */
 };
 
+/* What is needed when the server answers with links to files. */
+struct cloudfetch;
+struct cloudfetch_settings;
+struct transfer_profile;
+struct file_source {
+  const struct cloudfetch_settings *settings;
+  void *user;
+  /* How to reach storage: made when it is first needed, and borrowed. */
+  dbsql_status (*profile)(void *user, struct transfer_profile **profile, dbsql_error **error);
+};
+
 struct result_reader {
   struct page_source source;
+  struct file_source files;     /* settings NULL after the init: links are an error */
   struct result_schema *schema; /* a reference */
   size_t max_decoded_bytes;
   const struct log *log; /* borrowed; NULL after the init */
@@ -32,12 +45,18 @@ struct result_reader {
   int64_t page_first; /* next_row when the open page was entered */
   int repeated_pages; /* in a row, without a single new row */
   bool source_is_done;
-  dbsql_status failed; /* once an error has been reported, nothing more comes */
+  int64_t max_memory;            /* of the budget; 0 after the init: no limit */
+  struct budget *budget;         /* of what is decompressed; NULL until it is needed */
+  struct cloudfetch *cloudfetch; /* NULL until links have come */
+  bool in_files;                 /* the next rows come from it */
+  dbsql_status failed;           /* once an error has been reported, nothing more comes */
 };
 
 /* Takes a reference to the schema. `first` (may be NULL) is a page that is there already; it is moved. */
 void result_reader_init(struct result_reader *reader, struct page_source source, struct result_schema *schema, size_t max_decoded_bytes,
                         struct page *first);
+/* Begins with the downloads, if the first page is there and holds links: before anybody asks for a row. */
+dbsql_status result_reader_start(struct result_reader *reader, dbsql_error **error);
 /* The next batch with at least one row; at the end success with out->release == NULL. */
 dbsql_status result_reader_next(struct result_reader *reader, const struct call *call, struct ArrowArray *out, dbsql_error **error);
 void result_reader_close(struct result_reader *reader);
