@@ -397,16 +397,19 @@ static void test_entries_that_are_no_json(void **state) {
   (void)state;
   struct telemetry telemetry;
   telemetry_init(&telemetry, 1 << 20, NULL);
+#define UMLAUTS "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+  /* the last key has what steers terminals, and is cut within a character */
   static const char body[] =
       "{\"uploadTime\":1767225603000,\"items\":[],\"protoLogs\":[\"{\\\"a\\\":\", {\"entry\":{}}, \"[1]\", \"\", "
       "\"{\\\"a\\\":1,\\\"a\\\":2}\", "
-      "\"{\\\"\xc3\xa4\xc3\xa4\\n\\u001b\\\":1}\"]}";
+      "\"{\\\"\\\\n\\\\u001b"
+      "a" UMLAUTS UMLAUTS UMLAUTS UMLAUTS "\\\":1}\"]}";
   static const char *const texts[] = {"protoLogs[0]: the text holds no JSON",
                                       "protoLogs[1]: must be a text that holds JSON, not an object",
                                       "protoLogs[2]: the text must hold an object, not an array",
                                       "protoLogs[3]: the text holds no JSON",
                                       "protoLogs[4]: the text holds no JSON: duplicate object key",
-                                      "protoLogs[5]: "};
+                                      "protoLogs[5]: ??a\xc3\xa4"};
   struct reply reply = post(&telemetry, TELEMETRY_EXT, body, &no_fault);
   assert_int_equal(reply.status, 200);
   assert_int_equal(json_integer_value(json_object_get(reply.json, "numProtoSuccess")), 0);
@@ -542,6 +545,12 @@ static void test_flags(void **state) {
   /* a set takes the place of the one before */
   assert_int_equal(control(&telemetry, "POST", "/control/flags", "{\"flags\":{\"c\":\"3\"},\"client\":\"ADBC\"}", text), 200);
   assert_flags(&telemetry, FLAGS "ADBC/0.1.0", NULL, "{'flags':[{'name':'c','value':'3'}],'ttl_seconds':900}");
+  /* whatever the order */
+  assert_int_equal(control(&telemetry, "DELETE", "/control/flags", "", text), 200);
+  assert_int_equal(control(&telemetry, "POST", "/control/flags", "{\"flags\":{\"c\":\"1\"},\"client\":\"ADBC\"}", text), 200);
+  assert_int_equal(control(&telemetry, "POST", "/control/flags", "{\"flags\":{},\"org\":\"7\"}", text), 200);
+  assert_int_equal(control(&telemetry, "POST", "/control/flags", "{\"flags\":{}}", text), 200);
+  assert_flags(&telemetry, FLAGS "ADBC/0.1.0", "7", "{'flags':[{'name':'c','value':'1'}],'ttl_seconds':900}");
   static const char *const bad[][2] = {{"[]", "is a JSON object"},
                                        {"{\"ttl_seconds\":1}", "\\\"flags\\\" is missing"},
                                        {"{\"flags\":{\"a\":true}}", "both texts"},

@@ -286,6 +286,7 @@ static void test_bad_protobuf(void **state) {
       {OTLP_TRACES, BYTES("{\"resourceSpans\":[]}"), "protobuf, ExportTraceServiceRequest: "},
       {OTLP_TRACES, BYTES("\x00"), "a tag cannot be read"},
       {OTLP_TRACES, BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "a tag cannot be read"},
+      {OTLP_TRACES, BYTES("\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), "field 2 with wire type 0 cannot be read"},
       {OTLP_TRACES, BYTES("\x0a\x05"), "ExportTraceServiceRequest.resourceSpans: its length is beyond the end"},
       {OTLP_TRACES, BYTES("\x08\x01"), "resourceSpans: has wire type 0 instead of 2"},
       {OTLP_TRACES, BYTES("\x13"), "field 2 with wire type 3 cannot be read"},
