@@ -9,6 +9,7 @@ endfunction()
 auth_test(auth_token)
 auth_test(auth_cached)
 auth_test(auth_federation)
+auth_test(auth_oauth)
 
 # Through the public functions, with a whole library.
 dbsql_test(auth_connection base http auth thrift arrow result backend session telemetry api)

@@ -147,7 +147,7 @@ dbsql_status crypto_key_check(const struct crypto_key *key, const char *algorith
   bool found = false;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) found = found || strcmp(algorithm, known[i]) == 0;
   if (!found) return error_set(error, DBSQL_ERROR_DRIVER, "HY024", "there is no signature algorithm %s", algorithm);
-  int kind = EVP_PKEY_get_base_id(key->pkey), bits = EVP_PKEY_get_bits(key->pkey);
+  int kind = EVP_PKEY_base_id(key->pkey), bits = EVP_PKEY_bits(key->pkey);
   if (algorithm[0] == 'E') {
     int wanted = strcmp(algorithm, "ES256") == 0 ? 256 : strcmp(algorithm, "ES384") == 0 ? 384 : 521;
     if (kind != EVP_PKEY_EC || bits != wanted) {
