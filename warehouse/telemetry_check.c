@@ -278,10 +278,9 @@ static bool check_context(const json_t *context, struct telemetry_finding *findi
 }
 
 /* What may not be known without having logged in (appendix A; telemetry.md 10.4). */
-static bool check_unauthenticated(const json_t *entry, const json_t *log, struct telemetry_finding *finding) {
+static bool check_unauthenticated(const json_t *entry, const json_t *log, json_t *warnings, struct telemetry_finding *finding) {
   static const char *const keys[] = {"session_id", "sql_statement_id", "system_configuration"};
-  const struct place at_workspace = {NULL, "workspace_id"}, at_error = {&at_log, "error_info"}, at_stack = {&at_error, "stack_trace"},
-                     at_agent = {&at_client, "user_agent"};
+  const struct place at_workspace = {NULL, "workspace_id"}, at_error = {&at_log, "error_info"}, at_stack = {&at_error, "stack_trace"};
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const struct place place = {&at_log, keys[i]};
     if (json_object_get(log, keys[i])) return refuse(finding, TELEMETRY_FORBIDDEN, &place, "not without authentication");
@@ -289,8 +288,10 @@ static bool check_unauthenticated(const json_t *entry, const json_t *log, struct
   if (json_object_get(entry, "workspace_id")) return refuse(finding, TELEMETRY_FORBIDDEN, &at_workspace, "not without authentication");
   if (text_at(json_object_get(log, "error_info"), "stack_trace")[0])
     return refuse(finding, TELEMETRY_FORBIDDEN, &at_stack, "not without authentication");
+  /* What the user added cannot be told from what Node says of its system in the same place. */
   if (strchr(text_at(json_object_get(json_object_get(entry, "context"), "client_context"), "user_agent"), '('))
-    return refuse(finding, TELEMETRY_FORBIDDEN, &at_agent, "what the user added is not told without authentication");
+    json_array_append_new(warnings,
+                          json_string("context.client_context.user_agent: what the user added is not told without authentication"));
   return true;
 }
 
@@ -310,7 +311,7 @@ static bool check_ids(const json_t *log, struct telemetry_finding *finding) {
   return true;
 }
 
-static bool check_log(const json_t *entry, const json_t *log, bool authenticated, struct telemetry_finding *finding) {
+static bool check_log(const json_t *entry, const json_t *log, bool authenticated, json_t *warnings, struct telemetry_finding *finding) {
   const struct place at_latency = {&at_log, "operation_latency_ms"}, at_error = {&at_log, "error_info"},
                      at_name = {&at_error, "error_name"};
   const json_t *error = json_object_get(log, "error_info");
@@ -321,7 +322,7 @@ static bool check_log(const json_t *entry, const json_t *log, bool authenticated
   if (error && !text_at(error, "error_name")[0]) return refuse(finding, TELEMETRY_MISSING, &at_name, "missing");
   if (operation && !error && !json_object_get(log, "operation_latency_ms"))
     return refuse(finding, TELEMETRY_MISSING, &at_latency, "missing in a record of an operation (a zero must be written)");
-  return authenticated ? check_ids(log, finding) : check_unauthenticated(entry, log, finding);
+  return authenticated ? check_ids(log, finding) : check_unauthenticated(entry, log, warnings, finding);
 }
 
 json_t *telemetry_check_entry(const json_t *text, bool authenticated, json_t *warnings, struct telemetry_finding *finding) {
@@ -358,7 +359,7 @@ json_t *telemetry_check_entry(const json_t *text, bool authenticated, json_t *wa
   } else if (!log) {
     good = refuse(finding, TELEMETRY_MISSING, &at_log, "missing");
   } else {
-    good = check_log(entry, log, authenticated, finding);
+    good = check_log(entry, log, authenticated, warnings, finding);
   }
   if (good) return entry;
   json_decref(entry);
