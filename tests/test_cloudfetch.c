@@ -18,6 +18,7 @@
 struct world {
   struct cloud cloud;
   struct cloudfetch_settings settings;
+  int64_t max_memory;
   int64_t from; /* the row to begin at */
   /* Decides what the source answers to a question for links: DBSQL_OK and false: as usual. */
   dbsql_status (*answer)(struct world *world, int64_t row, int number, struct page *page, bool *answered, dbsql_error **error);
@@ -84,7 +85,7 @@ static dbsql_status begin(struct world *world, dbsql_error **error) {
   call_begin_internal(&call, 60000);
   dbsql_status status = result_schema_new(&metadata, &world->schema, error);
   buf_free(&message);
-  if (status == DBSQL_OK && !(world->budget = budget_new(world->settings.max_memory))) status = error_no_memory(error);
+  if (status == DBSQL_OK && !(world->budget = budget_new(world->max_memory))) status = error_no_memory(error);
   if (status == DBSQL_OK) status = transfer_profile_new(&http, &world->profile, error);
   if (status == DBSQL_OK)
     status = cloudfetch_new(&world->settings, world->profile, &source, world->schema, world->budget, &world->cf, error);
@@ -950,7 +951,7 @@ static void the_ceiling_holds(void **state) {
   int64_t file = (int64_t)world.cloud.files[0].plain_size, packed = (int64_t)world.cloud.files[0].size;
   /* from less than one file to six */
   for (int64_t limit = 1; limit <= 6 * file; limit += 2 * file) {
-    world.settings.max_memory = limit;
+    world.max_memory = limit;
     memset(world.cloud.attempts, 0, sizeof world.cloud.attempts);
     world.cloud.pages = 0;
     dbsql_error *error = NULL;
@@ -968,7 +969,7 @@ static void the_ceiling_holds(void **state) {
 /* Who holds everything that was handed out still gets the next batch, and nothing beyond it is downloaded. */
 static void a_consumer_that_keeps_everything(void **state) {
   (void)state;
-  struct world world = {.cloud = {.rows_per_batch = 100}, .settings = {.max_memory = 1, .threads = 8}};
+  struct world world = {.cloud = {.rows_per_batch = 100}, .max_memory = 1, .settings = {.threads = 8}};
   struct ArrowArray batches[10];
   world_start(&world);
   assert_int_equal(begin(&world, NULL), DBSQL_OK);
@@ -992,7 +993,7 @@ static void a_consumer_that_does_not_read(void **state) {
   (void)state;
   struct world world = {.settings = {.threads = 8}};
   world_start(&world);
-  world.settings.max_memory = 3 * (int64_t)world.cloud.files[0].plain_size + 500;
+  world.max_memory = 3 * (int64_t)world.cloud.files[0].plain_size + 500;
   assert_int_equal(begin(&world, NULL), DBSQL_OK);
   while (cloud_all_attempts(&world.cloud) < 3) poll(NULL, 0, 1);
   poll(NULL, 0, 30);

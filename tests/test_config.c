@@ -186,18 +186,24 @@ static void names_of_other_drivers(void **state) {
   set_ok(config, "PWD", "abc");
   assert_string_equal(secret_text(config_secret(config, OPTION_access_token)), "abc");
   set_fails(config, "UID", "scott", "basic auth not enabled");
-  static const char *const accepted[][2] = {{"useCloudFetch", "false"}, {"EnableQueryResultDownload", "0"}, {"ThriftTransport", "2"},
-                                            {"transportMode", "http"},  {"enableTelemetry", "f"},           {"Driver", "Simba"},
-                                            {"UseThriftClient", "1"},   {"SparkServerType", "3"},           {"Description", "x"}};
+  set_ok(config, "EnableQueryResultDownload", "0");
+  assert_false(config_bool(config, OPTION_cloudfetch));
+  set_ok(config, "useCloudFetch", "true");
+  assert_true(config_bool(config, OPTION_cloudfetch));
+  set_ok(config, "maxDownloadThreads", "7");
+  assert_int_equal(config_int(config, OPTION_cloudfetch_threads), 7);
+  set_fails(config, "cloudFetchThreadPoolSize", "129", "128");
+  static const char *const accepted[][2] = {{"UseCFProxy", "0"},       {"useKernel", "0"},       {"ThriftTransport", "2"},
+                                            {"transportMode", "http"}, {"enableTelemetry", "f"}, {"Driver", "Simba"},
+                                            {"UseThriftClient", "1"},  {"SparkServerType", "3"}, {"Description", "x"}};
   for (size_t i = 0; i < sizeof accepted / sizeof accepted[0]; i++) set_ok(config, accepted[i][0], accepted[i][1]);
   static const char *const refused[][2] = {{"AuthMech", "12"},
-                                           {"EnableQueryResultDownload", "1"},
-                                           {"useCloudFetch", "true"},
+                                           {"UseCFProxy", "1"},
                                            {"ThriftTransport", "0"},
                                            {"enableTelemetry", "true"},
                                            {"Auth_Flow", "4"},
                                            {"GoogleServiceAccount", "x"},
-                                           {"maxDownloadThreads", "10"},
+                                           {"MaxConsecutiveResultFileDownloadRetries", "10"},
                                            {"TokenCachePassPhrase", "1"},
                                            {"CheckCertRevocation", "1"}};
   for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
@@ -236,6 +242,7 @@ static void values_with_a_shape_are_checked(void **state) {
       {"catalog", "\xff", "not valid UTF-8"},
       {"timezone", "Europe/Berlin;", "timezone has a character"},
       {"proxy_url", "ftp://h:1", "must begin with"},
+      {"cloudfetch_proxy_url", "ftp://h:1", "must begin with"},
       {"proxy_url", "h:3128", "must begin with"},
       {"proxy_url", "http://", "has no host"},
       {"proxy_url", "http://h:99999", "invalid port"},

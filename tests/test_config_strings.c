@@ -151,9 +151,9 @@ static void go_mistakes(void **state) {
   parse_fails("token:s@h.com:443/x?timeout=foo", "timeout is not of type int");
   parse_fails("token:s@h.com:443/x?timeout=-1", "timeout must be from 0");
   parse_fails("token:s@h.com:443/x?useArrowNativeDecimal=maybe", "useArrowNativeDecimal is not of type bool");
-  parse_fails("token:s@h.com:443/x?useCloudFetch=true", "useCloudFetch: this value is not supported by this version");
+  parse_fails("token:s@h.com:443/x?useCloudFetch=maybe", "useCloudFetch is not of type bool");
   parse_fails("token:s@h.com:443/x?useKernel=true", "useKernel: this value is not supported by this version");
-  parse_fails("token:s@h.com:443/x?maxDownloadThreads=15", "maxDownloadThreads is not supported");
+  parse_fails("token:s@h.com:443/x?maxDownloadThreads=129", "maxDownloadThreads must be from 1");
   parse_fails("token:s@h.com:443/x?telemetry_retry_count=3", "telemetry_retry_count is not supported");
   parse_fails("token:s@h.com:443/x?enableTelemetry=true", "enableTelemetry: this value is not supported");
 }
@@ -368,7 +368,7 @@ static void pairs(void **state) {
   parse_fails("Host=h;AuthMech=12", "AuthMech: this value is not supported by this version");
   parse_fails("Host=h;AuthMech=3;Auth_Flow=1", "give different values for auth_type");
   parse_fails("Host=h;UID=scott;PWD=tiger", "UID: basic auth not enabled");
-  parse_fails("Host=h;EnableQueryResultDownload=1", "EnableQueryResultDownload: this value is not supported");
+  parse_fails("Host=h;UseCFProxy=1", "UseCFProxy: this value is not supported");
   parse_fails("Host=h;Port=x", "Port is not of type int (at position 8)");
   parse_fails("Host=h;Catalog=a\nb", "control character");
 }
@@ -416,7 +416,7 @@ static const char *sample(enum option_id id) {
   }
   if (id == OPTION_http_path) return "/p";
   if (id == OPTION_org_id) return "12";
-  if (id == OPTION_proxy_url) return "http://p:1";
+  if (id == OPTION_proxy_url || id == OPTION_cloudfetch_proxy_url) return "http://p:1";
   if (id == OPTION_token_endpoint || id == OPTION_authorization_endpoint || id == OPTION_discovery_url) return "https://p/q";
   if (id == OPTION_oauth_redirect_port) return "8020-8040";
   if (id == OPTION_azure_workspace_resource_id) return "/subscriptions/x";

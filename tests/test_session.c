@@ -301,7 +301,8 @@ static void slowly(struct thrift_exchange *exchange) {
       assert_true(request->runAsync);
       assert_true(request->canReadArrowResult);
       assert_true(request->canDecompressLZ4Result);
-      assert_false(request->canDownloadResult);
+      assert_true(request->canDownloadResult);
+      assert_int_equal(request->maxBytesPerFile, 20971520);
       assert_int_equal(request->queryTimeout, 7);
       assert_int_equal(request->getDirectResults->maxRows, 100000);
       assert_true(request->useArrowNativeTypes->intervalTypesAsArrow);

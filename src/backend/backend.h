@@ -42,6 +42,8 @@ struct backend_settings {
   int64_t page_max_bytes;
   bool arrow;
   bool lz4;
+  bool cloudfetch; /* large results may come as links to files */
+  int64_t max_bytes_per_file;
   bool native_timestamp, native_decimal, native_complex, native_interval, native_null;
   int64_t poll_min_ms;
   int64_t poll_max_ms;
@@ -90,6 +92,10 @@ struct operation_key {
 struct backend_operation {
   struct backend *backend;
   struct operation_key key;
+  int32_t polls;  /* questions whether it has ended, and how long they took */
+  int64_t poll_ns;
+  int32_t retries; /* requests that were sent again */
+  bool compressed; /* its results come compressed; known after describe() */
   bool has_ended; /* the server has said so, well or badly: there is nothing left to cancel */
 };
 
@@ -106,6 +112,8 @@ struct backend_ops {
   /* After wait(): what the result looks like. `schema` gets a reference. */
   dbsql_status (*describe)(struct backend_operation *operation, const struct call *call, struct result_schema **schema,
                            int64_t *affected_rows, dbsql_error **error);
+  /* After describe(): moves out the page that came with the answer to the statement; false if there is none. Asks nobody. */
+  bool (*first_page)(struct backend_operation *operation, struct page *page);
   /* The page that begins at `next_row` (or before it, or says so). */
   dbsql_status (*fetch)(struct backend_operation *operation, int64_t next_row, const struct call *call, struct page *page,
                         dbsql_error **error);

@@ -115,6 +115,7 @@ static const struct backend_ops thrift_ops = {
     .metadata = thrift_metadata,
     .wait = thrift_wait,
     .describe = thrift_describe,
+    .first_page = thrift_first_page,
     .fetch = thrift_fetch,
     .close_operation = thrift_close_operation,
     .cancel = thrift_cancel,

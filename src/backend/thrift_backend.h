@@ -10,11 +10,13 @@
 /* Versions from which the server knows a feature (thrift.md 3.2). */
 enum {
   SPARK_V1 = 0xA501,
+  SPARK_V3 = 0xA503,
   SPARK_V4 = 0xA504,
   SPARK_V5 = 0xA505,
   SPARK_V6 = 0xA506,
   SPARK_V8 = 0xA508,
   direct_results_since = SPARK_V1,
+  cloudfetch_since = SPARK_V3,
   namespace_since = SPARK_V4,
   row_limit_since = SPARK_V4,
   arrow_since = SPARK_V5,
@@ -87,6 +89,7 @@ dbsql_status thrift_metadata(struct backend *backend, const struct backend_metad
 /* thrift_fetch.c */
 dbsql_status thrift_describe(struct backend_operation *operation, const struct call *call, struct result_schema **schema,
                              int64_t *affected_rows, dbsql_error **error);
+bool thrift_first_page(struct backend_operation *operation, struct page *page);
 dbsql_status thrift_fetch(struct backend_operation *operation, int64_t next_row, const struct call *call, struct page *page,
                           dbsql_error **error);
 void thrift_close_operation(struct backend_operation *operation, const struct call *call);

@@ -2,6 +2,7 @@
 #include "backend/thrift_backend.h"
 #include "backend/thrift_status.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -129,7 +130,11 @@ dbsql_status thrift_execute(struct backend *base, const struct backend_statement
     request.has_canReadArrowResult = true;
     request.canReadArrowResult = version >= arrow_since && settings->arrow;
     request.has_canDownloadResult = true;
-    request.canDownloadResult = false;
+    request.canDownloadResult = version >= cloudfetch_since && version >= arrow_since && settings->arrow && settings->cloudfetch;
+    if (request.canDownloadResult) {
+      request.has_maxBytesPerFile = true;
+      request.maxBytesPerFile = settings->max_bytes_per_file;
+    }
     request.has_canDecompressLZ4Result = true;
     request.canDecompressLZ4Result = version >= lz4_since && settings->lz4;
     if (request.canReadArrowResult) {
@@ -161,9 +166,11 @@ dbsql_status thrift_execute(struct backend *base, const struct backend_statement
   dbsql_status status =
       thrift_call(backend->client, TCLI_ExecuteStatement, &request, HTTP_RETRY_REFUSED, NULL, call, &answer, &response, error);
   mem_free(request.confOverlay.items);
+  int attempts = answer.attempts;
   if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_ExecuteStatement, settings->log, error);
   if (status == DBSQL_OK) status = thrift_accept(backend, response.operationHandle, response.directResults, &answer, operation, error);
   if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
+  if (*operation && attempts > 1) (*operation)->retries += attempts - 1;
   thrift_answer_free(&answer);
   return status;
 }
@@ -179,6 +186,7 @@ static dbsql_status ask_state(struct thrift_backend *backend, struct thrift_oper
   struct thrift_answer answer;
   dbsql_status status = thrift_call(backend->client, TCLI_GetOperationStatus, &request, HTTP_RETRY_IDEMPOTENT, operation->base.key.id, call,
                                     &answer, &response, error);
+  if (answer.attempts > 1) operation->base.retries += answer.attempts - 1;
   if (status == DBSQL_OK) status = take_state(operation, &response, error);
   if (status != DBSQL_OK) thrift_answer_annotate(&answer, error);
   thrift_answer_free(&answer);
@@ -190,7 +198,10 @@ dbsql_status thrift_wait(struct backend_operation *base, const struct call *call
   struct thrift_backend *backend = thrift_of(base->backend);
   int64_t wait_ms = backend->settings.poll_min_ms;
   while (!operation->base.has_ended) {
+    int64_t started = clock_now_ns();
     dbsql_status status = ask_state(backend, operation, call, error);
+    operation->base.polls++;
+    operation->base.poll_ns += clock_now_ns() - started;
     if (status != DBSQL_OK || operation->base.has_ended) return status;
     status = call_sleep(call, wait_ms, "waiting for the statement", error);
     if (status != DBSQL_OK) return status;

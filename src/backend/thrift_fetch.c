@@ -40,7 +40,7 @@ static bool is_truncated(const struct TGetResultSetMetadataResp *metadata) {
   return false;
 }
 
-static dbsql_status take_metadata(const struct thrift_operation *operation, const struct TGetResultSetMetadataResp *metadata,
+static dbsql_status take_metadata(struct thrift_operation *operation, const struct TGetResultSetMetadataResp *metadata,
                                   struct result_schema **schema, dbsql_error **error) {
   if (is_truncated(metadata)) {
     log_write(thrift_log(operation), DBSQL_LOG_WARN, "backend", "the server has cut the result at its limit of bytes", "query_id",
@@ -50,6 +50,7 @@ static dbsql_status take_metadata(const struct thrift_operation *operation, cons
     return error_set(error, DBSQL_ERROR_DRIVER, "HYC00",
                      "PUT, GET and REMOVE on volumes are not supported by this version: no file has been sent, received or removed");
   }
+  operation->base.compressed = metadata->has_lz4Compressed && metadata->lz4Compressed;
   return result_schema_new(metadata, schema, error);
 }
 
@@ -93,17 +94,19 @@ dbsql_status thrift_describe(struct backend_operation *base, const struct call *
   return status;
 }
 
+bool thrift_first_page(struct backend_operation *base, struct page *page) {
+  struct thrift_operation *operation = operation_of(base);
+  *page = operation->first_page;
+  operation->first_page = (struct page){0};
+  return page->body != NULL;
+}
+
 dbsql_status thrift_fetch(struct backend_operation *base, int64_t next_row, const struct call *call, struct page *page,
                           dbsql_error **error) {
   struct thrift_operation *operation = operation_of(base);
   struct thrift_backend *backend = thrift_of(base->backend);
   bool plain = thrift_is_plain(backend);
-  *page = (struct page){0};
-  if (operation->first_page.body) {
-    *page = operation->first_page;
-    operation->first_page = (struct page){0};
-    return DBSQL_OK;
-  }
+  if (thrift_first_page(base, page)) return DBSQL_OK;
   if (!operation->has_result_set) return DBSQL_OK;
   if (operation->is_closed) {
     /* A plain server's rows end with an empty page, which a closed statement cannot bring. Otherwise we only ask if it promised more. */

@@ -25,7 +25,6 @@ enum checksum_rule { CHECKSUMS_AUTO /* where TLS does not protect the bytes */, 
 
 struct cloudfetch_settings {
   int threads;           /* downloads at once */
-  int64_t max_memory;    /* of one result; 0: no limit */
   size_t max_file_bytes; /* a file that is larger, as it comes or decompressed, is an error */
   int64_t usual_file;    /* bytes to reserve for a file whose link does not say */
   int64_t stall_ms;      /* an attempt ends when no byte has come for so long */

@@ -188,7 +188,8 @@ const char *config_check_text(enum option_id id, struct slice value) {
     case OPTION_host: return is_address(AF_INET6, value) ? NULL : check_host(value);
     case OPTION_proxy_host: return is_address(AF_INET6, value) ? NULL : check_host(value);
     case OPTION_http_path: return check_path(value);
-    case OPTION_proxy_url: return check_proxy_url(value);
+    case OPTION_proxy_url:
+    case OPTION_cloudfetch_proxy_url: return check_proxy_url(value);
     case OPTION_proxy_user: return memchr(value.data, ':', value.size) ? "must not have a ':' in it" : NULL;
     case OPTION_warehouse_id: return consists_of(value, "-_.") ? NULL : "has a character that no warehouse id has";
     case OPTION_org_id: return is_number(value) && value.size <= 20 ? NULL : "must be a number";

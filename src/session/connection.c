@@ -19,6 +19,7 @@ dbsql_connection *connection_ref(dbsql_connection *connection) {
 
 void connection_unref(dbsql_connection *connection) {
   if (!connection || atomic_fetch_sub_explicit(&connection->refs, 1, memory_order_acq_rel) != 1) return;
+  transfer_profile_free(connection->transfers);
   if (connection->backend) connection->backend->ops->free(connection->backend);
   authenticator_free(connection->authenticator);
   mem_free(connection->host);
@@ -31,7 +32,7 @@ static const char *text_or_null(const dbsql_config *config, enum option_id id) {
   return *text ? text : NULL;
 }
 
-static void http_settings_from(const dbsql_config *config, const char *user_agent, struct http_settings *http) {
+void connection_http_settings(const dbsql_config *config, const char *user_agent, struct http_settings *http) {
   *http = (struct http_settings){
       .user_agent = user_agent,
       .tls_verify = config_bool(config, OPTION_tls_verify),
@@ -57,6 +58,47 @@ static void http_settings_from(const dbsql_config *config, const char *user_agen
       .retry_total_ms = config_int(config, OPTION_retry_total_ms),
       .log = &config->log,
   };
+}
+
+static void files_settings_from(const dbsql_config *config, struct cloudfetch_settings *files) {
+  *files = (struct cloudfetch_settings){
+      .threads = (int)config_int(config, OPTION_cloudfetch_threads),
+      .max_file_bytes = (size_t)config_int(config, OPTION_max_response_bytes),
+      .usual_file = config_int(config, OPTION_max_bytes_per_file),
+      .stall_ms = config_int(config, OPTION_cloudfetch_stall_timeout_ms),
+      .total_ms = config_int(config, OPTION_request_timeout_ms),
+      .straggler_ms = config_int(config, OPTION_cloudfetch_straggler_ms),
+      .checksums = (enum checksum_rule)config_int(config, OPTION_verify_checksums),
+      .retry = {(int)config_int(config, OPTION_retry_max), config_int(config, OPTION_retry_min_wait_ms),
+                config_int(config, OPTION_retry_max_wait_ms), config_int(config, OPTION_retry_total_ms)},
+      .log = &config->log,
+  };
+}
+
+dbsql_status connection_transfers(void *user, struct transfer_profile **profile, dbsql_error **error) {
+  dbsql_connection *connection = user;
+  const dbsql_config *config = connection->config;
+  dbsql_status status = DBSQL_OK;
+  if (!connection->transfers) {
+    struct buf user_agent = BUF_INIT;
+    struct http_settings http;
+    user_agent_append(&user_agent, config_text(config, OPTION_user_agent_entry), !config_bool(config, OPTION_ignore_environment));
+    if (!buf_text(&user_agent)) {
+      buf_free(&user_agent);
+      return error_no_memory(error);
+    }
+    connection_http_settings(config, (const char *)user_agent.data, &http);
+    const char *own_proxy = text_or_null(config, OPTION_cloudfetch_proxy_url);
+    if (own_proxy) {
+      http.use_proxy = true;
+      http.proxy_url = own_proxy;
+      http.proxy_user = http.proxy_password = NULL;
+    }
+    status = transfer_profile_new(&http, &connection->transfers, error);
+    buf_free(&user_agent);
+  }
+  *profile = connection->transfers;
+  return status;
 }
 
 static dbsql_status make_backend(dbsql_connection *connection, dbsql_error **error) {
@@ -90,7 +132,7 @@ static dbsql_status make_backend(dbsql_connection *connection, dbsql_error **err
     parameters[i] = (struct text_pair){config->parameters[i].name, config->parameters[i].value};
   }
   struct http_settings http;
-  http_settings_from(config, (const char *)user_agent.data, &http);
+  connection_http_settings(config, (const char *)user_agent.data, &http);
   status = sign_in_authenticator(config, &http, &connection->authenticator, error);
   if (status != DBSQL_OK) goto cleanup;
   struct backend_settings settings = {
@@ -111,6 +153,8 @@ static dbsql_status make_backend(dbsql_connection *connection, dbsql_error **err
       .page_max_bytes = config_int(config, OPTION_max_bytes_per_fetch),
       .arrow = config_bool(config, OPTION_arrow),
       .lz4 = config_bool(config, OPTION_lz4),
+      .cloudfetch = config_bool(config, OPTION_cloudfetch),
+      .max_bytes_per_file = config_int(config, OPTION_max_bytes_per_file),
       .native_timestamp = config_bool(config, OPTION_native_timestamp),
       .native_decimal = config_bool(config, OPTION_native_decimal),
       .native_complex = config_bool(config, OPTION_native_complex),
@@ -143,6 +187,7 @@ dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_
   if (status == DBSQL_OK) status = config_resolve(connection->config, error);
   if (status != DBSQL_OK) goto cleanup;
   connection->call_timeout_ms = config_int(connection->config, OPTION_call_timeout_ms);
+  files_settings_from(connection->config, &connection->files);
   call_begin(&call, user_call, connection->call_timeout_ms);
   connection->host = mem_strdup(config_text(connection->config, OPTION_host));
   if (!connection->host) {

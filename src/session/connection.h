@@ -6,6 +6,8 @@
 #include <sys/types.h>
 
 #include "backend/backend.h"
+#include "http/http.h"
+#include "result/cloudfetch.h"
 #include "session/config.h"
 
 struct keepalive_entry;
@@ -18,6 +20,8 @@ struct dbsql_connection {
   struct authenticator *authenticator;
   struct backend *backend;
   char *host; /* for errors */
+  struct cloudfetch_settings files;
+  struct transfer_profile *transfers; /* NULL until a result comes as files */
   int64_t call_timeout_ms;
   atomic_bool is_open;               /* the session was opened and is not known to be gone */
   atomic_int_fast64_t used_ns;       /* when the server last heard of the session */
@@ -27,8 +31,14 @@ struct dbsql_connection {
 dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_call, dbsql_connection **connection, dbsql_error **error);
 dbsql_status connection_close(dbsql_connection *connection, const dbsql_call *user_call, dbsql_error **error);
 
+/* How requests travel: views into the configuration and `user_agent`. */
+void connection_http_settings(const dbsql_config *config, const char *user_agent, struct http_settings *http);
+
 dbsql_connection *connection_ref(dbsql_connection *connection);
 void connection_unref(dbsql_connection *connection);
+
+/* How to reach cloud storage; `connection` is a dbsql_connection. Made when it is first needed, and the connection's. */
+dbsql_status connection_transfers(void *connection, struct transfer_profile **profile, dbsql_error **error);
 
 /* Starts a call, and refuses it if the session is gone. */
 dbsql_status connection_begin(dbsql_connection *connection, const dbsql_call *user_call, struct call *call, dbsql_error **error);

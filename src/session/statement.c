@@ -111,10 +111,15 @@ static dbsql_status result_new(dbsql_connection *connection, struct backend_oper
   struct page_source source = {result, fetch_page, connection->backend->protocol_version > last_hive_protocol};
   dbsql_status status = ops->describe(operation, call, &result->schema, &result->affected_rows, error);
   if (status == DBSQL_OK) {
+    struct page first;
+    ops->first_page(operation, &first);
     result->operation = operation;
-    result_reader_init(&result->reader, source, result->schema, (size_t)config_int(connection->config, OPTION_max_response_bytes), NULL);
+    result_reader_init(&result->reader, source, result->schema, (size_t)config_int(connection->config, OPTION_max_response_bytes), &first);
     result->reader.log = &connection->config->log;
-    status = read_affected_rows(result, call, error);
+    result->reader.max_memory = config_int(connection->config, OPTION_max_memory_bytes);
+    result->reader.files = (struct file_source){&connection->files, connection, connection_transfers};
+    status = result_reader_start(&result->reader, error);
+    if (status == DBSQL_OK) status = read_affected_rows(result, call, error);
   }
   if (status != DBSQL_OK) {
     result->operation = NULL;
