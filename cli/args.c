@@ -8,6 +8,7 @@
 
 #include <dbsql/dbsql.h>
 
+#include "auth.h"
 #include "memory.h"
 
 enum {
@@ -24,6 +25,7 @@ enum {
   OPT_STOP_ON_ERROR,
   OPT_KEEP_GOING,
   OPT_OPTIONS,
+  OPT_NO_BROWSER,
   OPT_REFUSED,
 };
 
@@ -46,6 +48,7 @@ static const struct option long_options[] = {
     {"stop-on-error", no_argument, NULL, OPT_STOP_ON_ERROR},
     {"keep-going", no_argument, NULL, OPT_KEEP_GOING},
     {"options", no_argument, NULL, OPT_OPTIONS},
+    {"no-browser", no_argument, NULL, OPT_NO_BROWSER},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
     /* What people try: refused with the way that is right (auth.md T40), and the value wiped. */
@@ -56,6 +59,7 @@ static const struct option long_options[] = {
 
 static const char help[] =
     "Usage: dbsql [OPTION]...\n"
+    "       dbsql auth COMMAND [OPTION]...   (dbsql auth --help)\n"
     "Runs SQL on Databricks, or on a warehouse of its own.\n"
     "\n"
     "Where to:\n"
@@ -66,6 +70,7 @@ static const char help[] =
     "      --token-file FILE    read the access token from a file\n"
     "      --token-stdin        read the access token from the first line of standard input\n"
     "      --token-prompt       ask for the access token on the terminal\n"
+    "      --no-browser         print the address of a sign-in page instead of opening it\n"
     "\n"
     "What to run, in order; without any: interactive, or a script from standard input:\n"
     "  -c, --command SQL        run statements, separated by ';'\n"
@@ -222,6 +227,7 @@ static bool take(struct args *args, int code, char **argv, char **message) {
     case OPT_ECHO: args->echo = true; return true;
     case OPT_STOP_ON_ERROR: args->on_error = ON_ERROR_STOP; return true;
     case OPT_KEEP_GOING: args->on_error = ON_ERROR_KEEP_GOING; return true;
+    case OPT_NO_BROWSER: args->no_browser = true; return true;
     case OPT_OPTIONS: args->list_options = true; return true;
     case OPT_REFUSED: return refuse_secret(optarg != NULL ? optarg : argv[optind], message);
     case 'V': args->version = true; return true;
@@ -238,6 +244,9 @@ static bool check_together(const struct args *args, char **message) {
   int tokens = (args->token_file != NULL) + args->token_stdin + args->token_prompt;
   if (args->local && args->dsn != NULL) *message = memory_copy("--local and --dsn exclude each other");
   if (args->local && tokens > 0) *message = memory_copy("--local needs no token");
+  if (args->auth != NULL && (args->local || args->action_count > 0 || args->list_options)) {
+    *message = memory_copy("dbsql auth takes no --local, --command, --file and --options");
+  }
   if (tokens > 1) *message = memory_copy("--token-file, --token-stdin and --token-prompt exclude each other");
   if (from_stdin > 1) *message = memory_copy("standard input ('-f -') can be read only once");
   return *message == NULL;
@@ -250,6 +259,16 @@ bool args_parse(struct args *args, int argc, char **argv, char **message) {
   optind = 1;
   int code;
   bool good = true;
+  if (argc > 1 && strcmp(argv[1], "auth") == 0) {
+    bool named = argc > 2 && argv[2][0] != '-';
+    if (named && !auth_is_command(argv[2])) {
+      *message = memory_print("there is no dbsql auth %s: there are " AUTH_COMMANDS, argv[2]);
+      good = false;
+    }
+    args->auth = memory_copy(named ? argv[2] : "");
+    argc -= named ? 2 : 1;
+    argv += named ? 2 : 1;
+  }
   while ((code = getopt_long(argc, argv, ":d:c:f:o:F:hV", long_options, NULL)) != -1) {
     /* The rest is read also after a failure: what must be wiped is wiped. */
     if (good && !take(args, code, argv, message))
@@ -260,6 +279,10 @@ bool args_parse(struct args *args, int argc, char **argv, char **message) {
   if (!good) return false;
   if (optind < argc) {
     *message = memory_print("'%s' is no option; SQL is given with -c", argv[optind]);
+    return false;
+  }
+  if (args->auth != NULL && args->auth[0] == '\0' && !args->help && !args->version) {
+    *message = memory_copy("dbsql auth needs a command: " AUTH_COMMANDS);
     return false;
   }
   return check_together(args, message);
@@ -275,6 +298,7 @@ void args_free(struct args *args) {
   free(args->options);
   free(args->actions);
   free(args->local_database);
+  free(args->auth);
   free(args->token_file);
   free(args->null_text);
   free(args->output);

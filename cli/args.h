@@ -34,6 +34,8 @@ struct args {
   bool help;
   bool version;
   bool list_options;
+  char *auth; /* the command of `dbsql auth`; NULL: it is none */
+  bool no_browser;
   bool local;
   char *local_database; /* NULL: in memory */
   char *dsn;

@@ -111,6 +111,22 @@ static bool environment_fits(const dbsql_config *config) {
   return same;
 }
 
+/* For who must not or cannot open a browser. */
+static bool show_address(void *user, const char *url) {
+  (void)user;
+  report_note("open this page to sign in: %s", url);
+  return true;
+}
+
+static bool has_display(void) {
+#if defined(__APPLE__)
+  return true;
+#else
+  const char *x11 = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY");
+  return (x11 != NULL && *x11 != '\0') || (wayland != NULL && *wayland != '\0');
+#endif
+}
+
 static dbsql_status configure(const struct args *args, const char *dsn, dbsql_config *config, dbsql_error **error) {
   dbsql_status status = DBSQL_OK;
   if (dsn != NULL) status = dbsql_config_parse(config, dsn, strlen(dsn), error);
@@ -130,6 +146,7 @@ int connect_configure(const struct args *args, const char *local_dsn, dbsql_conf
     report_error(NULL, error);
     goto cleanup;
   }
+  if (args->no_browser || !has_display()) dbsql_config_set_browser(*config, show_address, NULL);
   code = take_token(args, *config);
   if (code != EXIT_OK) goto cleanup;
   if (local_dsn == NULL) {
@@ -141,12 +158,14 @@ int connect_configure(const struct args *args, const char *local_dsn, dbsql_conf
       goto cleanup;
     }
   }
-  char *host = NULL;
-  if (dbsql_config_get(*config, "host", &host, NULL) == DBSQL_OK && host == NULL) {
+  char *host = NULL, *profile = NULL;
+  dbsql_config_get(*config, "profile", &profile, NULL);
+  if (profile == NULL && dbsql_config_get(*config, "host", &host, NULL) == DBSQL_OK && host == NULL) {
     report_message(NULL, "no server is named: give --dsn, DBSQL_DSN, DATABRICKS_HOST with DATABRICKS_HTTP_PATH, or --local");
     code = EXIT_USAGE;
   }
   dbsql_free(host);
+  dbsql_free(profile);
 cleanup:
   if (code != EXIT_OK) {
     dbsql_config_free(*config);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "auth.h"
 #include "connect.h"
 #include "local.h"
 #include "memory.h"
@@ -112,9 +113,17 @@ static int run_connected(struct shell *shell, const char *program) {
   return code;
 }
 
+static int run_auth(struct shell *shell) {
+  int code = connect_configure(shell->args, NULL, &shell->config);
+  if (code == EXIT_OK) code = auth_run(shell);
+  dbsql_config_free(shell->config);
+  if (!output_flush(&shell->output) && code == EXIT_OK) code = run_output_failure(shell);
+  return code;
+}
+
 static int run(struct shell *shell, const char *program) {
   const struct args *args = shell->args;
-  if (args->help) return print_and_end(shell, args_help());
+  if (args->help) return print_and_end(shell, args->auth != NULL ? auth_help() : args_help());
   if (args->version) {
     char *text = memory_print("dbsql %s (library %s)\n", DBSQL_VERSION, dbsql_version());
     int code = print_and_end(shell, text);
@@ -122,7 +131,7 @@ static int run(struct shell *shell, const char *program) {
     return code;
   }
   if (args->list_options) return run_options(shell);
-  return run_connected(shell, program);
+  return args->auth != NULL ? run_auth(shell) : run_connected(shell, program);
 }
 
 int main(int argc, char **argv) {

@@ -123,6 +123,13 @@ typedef struct dbsql_allocator {
 } dbsql_allocator;
 DBSQL_API dbsql_status dbsql_set_allocator(const dbsql_allocator *allocator);
 
+/* What all results of the process together may hold, as the option max_memory_bytes says it for one. 0: no limit, the default; a negative
+ * one is DBSQL_ERROR_DRIVER. Each result may still have the one file that comes next in order. From any thread. */
+DBSQL_API dbsql_status dbsql_set_memory_limit(int64_t bytes);
+/* Bytes held or reserved by all results now, and the most there have been. */
+DBSQL_API int64_t dbsql_memory_used(void);
+DBSQL_API int64_t dbsql_memory_high(void);
+
 /* ---- 3. Logging ---------------------------------------------------------------------------------------------------------- */
 
 typedef enum dbsql_log_level {
@@ -331,6 +338,37 @@ DBSQL_API int64_t dbsql_result_affected_rows(const dbsql_result *result);
 /* Rows delivered so far, through either way of reading. */
 DBSQL_API int64_t dbsql_result_rows_read(const dbsql_result *result);
 
+/* What reading the result has taken so far. Sizes in bytes; files are those of CloudFetch. */
+typedef struct dbsql_statistics {
+  size_t struct_size;    /* sizeof(dbsql_statistics): the caller sets it before the call */
+  int64_t memory_used;   /* held, reserved for downloads, or handed out and not released, decompressed */
+  int64_t memory_high;   /* the most there has been, kept buffers included */
+  int64_t memory_limit;  /* max_memory_bytes */
+  int64_t files_known;   /* links that the server has sent */
+  int64_t files_read;    /* to their last row */
+  int64_t bytes_received;
+  int64_t bytes_decoded;
+  int64_t retries;       /* of downloads, after failures of the network or of storage */
+  int64_t renewals;      /* requests for new links */
+  int64_t restarts;      /* of downloads that were far slower than others */
+  int64_t redownloads;   /* of files that were damaged */
+  int64_t first_file_us; /* from the first attempt to the arrival of the first file */
+  int64_t slowest_file_us;
+  int64_t all_files_us; /* the sum over all files */
+  int64_t waited_us;    /* for files, by calls that read */
+} dbsql_statistics;
+/* False if an argument is NULL. Members beyond `struct_size` are left alone. */
+DBSQL_API bool dbsql_result_statistics(const dbsql_result *result, dbsql_statistics *statistics);
+
+/* A text with which another connection, also of another process, can go on with the row that comes next here: for as long as the server
+ * keeps the statement, and signed in as the same user. Whoever has it can read the result: keep it as secret as a password, and wipe it
+ * before dbsql_free(). From then on freeing `result` leaves the statement open on the server, unless it is read to its end; closing the
+ * connection's session may end it. Error for a result that the server has closed already (small ones, and plain HiveServer2). */
+DBSQL_API dbsql_status dbsql_result_resume_token(dbsql_result *result, char **token, dbsql_error **error);
+/* The rest of a result. Its rows are counted from the first that it brings. */
+DBSQL_API dbsql_status dbsql_resume(dbsql_connection *connection, const char *token, const dbsql_call *call, dbsql_result **result,
+                                    dbsql_error **error);
+
 /* ---- 8. Results as Arrow ------------------------------------------------------------------------------------------------- */
 
 /* The schema of all batches. The caller releases `*schema`. */
@@ -522,10 +560,26 @@ DBSQL_API dbsql_status dbsql_config_set_token_provider(dbsql_config *config, dbs
 typedef bool (*dbsql_browser_function)(void *user, const char *url);
 DBSQL_API void dbsql_config_set_browser(dbsql_config *config, dbsql_browser_function open, void *user);
 
+/* What dbsql_connect() makes of a configuration before it signs in: the profile, and with auth_type=default the environment, are read,
+ * everything is checked, and `auth_type` says which way it will be. No path is needed, and nothing is sent. `*effective` is to be
+ * freed with dbsql_config_free(). */
+DBSQL_API dbsql_status dbsql_config_effective(const dbsql_config *config, dbsql_config **effective, dbsql_error **error);
+/* Where an option's value comes from, for secrets too: "option" (it was set, or follows from others), "environment" or "profile"; "default"
+ * if it is not set, "" if there is no such option. Static. */
+DBSQL_API const char *dbsql_config_source(const dbsql_config *config, const char *name);
+
+/* Signs in as dbsql_connect() would, without a session. `*token` is the access token: to be wiped, and freed with dbsql_free().
+ * `*expires_at_ms` (may be NULL) is milliseconds since 1970-01-01 UTC, 0 if unknown. */
+DBSQL_API dbsql_status dbsql_sign_in(const dbsql_config *config, const dbsql_call *call, char **token, int64_t *expires_at_ms,
+                                     dbsql_error **error);
+/* Removes the tokens that token_cache keeps on disk for the host, client and scopes of a configuration with auth_type=oauth-u2m. The server
+ * is not told: it has no way to be. `*was_there` (may be NULL) says whether there were any. */
+DBSQL_API dbsql_status dbsql_sign_out(const dbsql_config *config, const dbsql_call *call, bool *was_there, dbsql_error **error);
+
 /* ---- 13. Telemetry ------------------------------------------------------------------------------------------------------- */
 
-/* Usage statistics are off unless a connection is opened with telemetry=true (docs/telemetry.md says what they hold: never SQL, values, names,
- * messages). A copy of each record for the program itself does not depend on that. */
+/* Usage statistics are off unless a connection is opened with telemetry=true (docs/telemetry.md says what they hold: never SQL, values,
+ * names, messages). A copy of each record for the program itself does not depend on that. */
 
 /* What was done, how long it took and how it ended. Texts are never NULL and live during the call only. */
 typedef struct dbsql_telemetry_event {
@@ -541,8 +595,8 @@ typedef struct dbsql_telemetry_event {
   const char *query_id;
   int32_t vendor_code;
   int http_status;
-  int64_t rows;  /* handed out */
-  int64_t bytes; /* of the result, as they came */
+  int64_t rows;           /* handed out */
+  int64_t bytes;          /* of the result, as they came */
   int64_t ready_ms;       /* until the first rows were there */
   int64_t consumption_ms; /* from the first fetch to the last row */
   int64_t polls;          /* questions whether the statement had finished */
@@ -561,35 +615,35 @@ DBSQL_API void dbsql_config_set_telemetry(dbsql_config *config, dbsql_telemetry_
 
 /* Numbers since the process began; those from `state` on are of the connection's host and credentials. */
 typedef struct dbsql_telemetry_stats {
-  size_t struct_size; /* sizeof(dbsql_telemetry_stats): the caller sets it before the call */
+  size_t struct_size;      /* sizeof(dbsql_telemetry_stats): the caller sets it before the call */
   uint64_t recorded;       /* records made in the process */
   uint64_t dropped_full;   /* refused: too many waited */
   uint64_t dropped_closed; /* refused: the connection was closed */
   uint64_t dropped_fork;   /* refused: the connection is the parent process's */
-  const char *state;       /* "off", "pending" (the server's answer is awaited), "on", "refused" (by the server's flag or an answer). Static. */
-  const char *reason;      /* "not asked for", "environment", "option", "forced", "flag", "flag missing", "flag error", "status". Static. */
-  int64_t flag_age_ms;     /* -1: not asked */
+  const char *state;   /* "off", "pending" (the server's answer is awaited), "on", "refused" (by the server's flag or an answer). Static. */
+  const char *reason;  /* "not asked for", "environment", "option", "forced", "flag", "flag missing", "flag error", "status". Static. */
+  int64_t flag_age_ms; /* -1: not asked */
   int64_t flag_ttl_ms;
-  const char *breaker;     /* "closed", "open", "half-open". Static. */
-  int64_t breaker_wait_ms; /* until something may be sent again */
-  uint64_t received;       /* records for Databricks */
-  uint64_t pending;        /* that wait */
-  uint64_t sent;           /* that were in a request the server answered well */
-  uint64_t accepted;       /* that the server says it took */
-  uint64_t rejected;       /* that it did not */
-  uint64_t dropped_pending;    /* too many waited */
-  uint64_t dropped_breaker;    /* too many waited while the endpoint was given up */
-  uint64_t dropped_disabled;   /* the server does not want them */
-  uint64_t dropped_failed;     /* sending failed twice, or it is not known whether it arrived */
-  uint64_t dropped_unmade;     /* memory was short, or they were too large */
-  uint64_t dropped_shutdown;   /* still there when everything ended */
+  const char *breaker;       /* "closed", "open", "half-open". Static. */
+  int64_t breaker_wait_ms;   /* until something may be sent again */
+  uint64_t received;         /* records for Databricks */
+  uint64_t pending;          /* that wait */
+  uint64_t sent;             /* that were in a request the server answered well */
+  uint64_t accepted;         /* that the server says it took */
+  uint64_t rejected;         /* that it did not */
+  uint64_t dropped_pending;  /* too many waited */
+  uint64_t dropped_breaker;  /* too many waited while the endpoint was given up */
+  uint64_t dropped_disabled; /* the server does not want them */
+  uint64_t dropped_failed;   /* sending failed twice, or it is not known whether it arrived */
+  uint64_t dropped_unmade;   /* memory was short, or they were too large */
+  uint64_t dropped_shutdown; /* still there when everything ended */
   uint64_t batches;
   uint64_t failed_batches;
-  uint64_t bytes;              /* of bodies that were sent */
+  uint64_t bytes; /* of bodies that were sent */
   uint64_t flag_requests;
-  int last_http_status;        /* 0: none */
-  int64_t last_flush_age_ms;   /* -1: never */
-  uint64_t local_received; /* records for the user's own sinks */
+  int last_http_status;      /* 0: none */
+  int64_t last_flush_age_ms; /* -1: never */
+  uint64_t local_received;   /* records for the user's own sinks */
   uint64_t local_delivered;
   uint64_t local_dropped;
 } dbsql_telemetry_stats;

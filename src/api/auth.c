@@ -1,6 +1,8 @@
 #include "api/api.h"
 #include "auth/provider.h"
-#include "session/config.h"
+#include "base/mem.h"
+#include "session/config_internal.h"
+#include "session/sign_in.h"
 
 dbsql_status dbsql_token_provider_static(const char *token, const char *token_type, int64_t expires_at_ms, dbsql_token_provider **provider,
                                          dbsql_error **error) {
@@ -62,4 +64,48 @@ dbsql_status dbsql_config_set_token_provider(dbsql_config *config, dbsql_token_p
   config_set_provider(config, provider ? &provider->shared : NULL);
   provider_drop(cached);
   return DBSQL_OK;
+}
+
+/* ---- Signing in without a connection ------------------------------------------------------------------------------------- */
+
+dbsql_status dbsql_config_effective(const dbsql_config *config, dbsql_config **effective, dbsql_error **error) {
+  API_REQUIRE(effective, error);
+  *effective = NULL;
+  API_REQUIRE(config, error);
+  dbsql_config *copy = NULL;
+  dbsql_status status = config_copy(config, &copy, error);
+  if (status == DBSQL_OK) status = config_resolve_sign_in(copy, error);
+  if (status == DBSQL_OK) {
+    *effective = copy;
+  } else {
+    dbsql_config_free(copy);
+  }
+  return status;
+}
+
+const char *dbsql_config_source(const dbsql_config *config, const char *name) {
+  if (!config || !name) return "";
+  struct name_match match = config_find_name(slice_text(name));
+  if (match.kind != NAME_OPTION) return "";
+  const struct option_value *value = &config->values[match.option];
+  if (!value->is_set) return "default";
+  return value->from_profile ? "profile" : value->from_environment ? "environment" : "option";
+}
+
+dbsql_status dbsql_sign_in(const dbsql_config *config, const dbsql_call *call, char **token, int64_t *expires_at_ms, dbsql_error **error) {
+  int64_t expires = 0;
+  API_REQUIRE(token, error);
+  *token = NULL;
+  API_REQUIRE(config, error);
+  dbsql_status status = sign_in_token(config, call, token, &expires, error);
+  if (expires_at_ms) *expires_at_ms = expires;
+  return status;
+}
+
+dbsql_status dbsql_sign_out(const dbsql_config *config, const dbsql_call *call, bool *was_there, dbsql_error **error) {
+  bool found = false;
+  API_REQUIRE(config, error);
+  dbsql_status status = sign_in_forget(config, call, &found, error);
+  if (was_there) *was_there = found;
+  return status;
 }

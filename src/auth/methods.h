@@ -38,6 +38,9 @@ struct user_sign_in {
   void *open_user;
 };
 dbsql_status provider_user_sign_in(const struct user_sign_in *settings, dbsql_token_provider **provider, dbsql_error **error);
+/* Removes what is kept on disk for these settings; `origin` as in the context. */
+dbsql_status user_sign_in_forget(const struct user_sign_in *settings, const char *origin, const struct call *call, bool *was_there,
+                                 dbsql_error **error);
 
 /* azure-client-secret: a service principal of Entra ID (2.6). azure-msi: the machine's managed identity (2.7). */
 struct azure_settings {

@@ -27,6 +27,8 @@ struct user {
   bool has_rejected;
 };
 
+static const char usual_scopes[] = "sql offline_access";
+
 static dbsql_status say(const char *what, dbsql_error **error) {
   return error_set(error, DBSQL_ERROR_REQUEST, "28000", "%s", what);
 }
@@ -327,7 +329,7 @@ dbsql_status provider_user_sign_in(const struct user_sign_in *settings, dbsql_to
   own->ports = mem_strdup(settings->ports && *settings->ports ? settings->ports : "8030");
   own->profile = mem_strdup(settings->profile ? settings->profile : "");
   own->store_folder = settings->store_folder ? mem_strdup(settings->store_folder) : NULL;
-  user->scopes = oauth_scopes(settings->scopes, "sql offline_access");
+  user->scopes = oauth_scopes(settings->scopes, usual_scopes);
   ok = ok && own->client_id && own->ports && own->profile && (own->store_folder || !settings->store_folder) && user->scopes;
   if (settings->client_secret) {
     own->client_secret = secret_new(secret_text(settings->client_secret), secret_length(settings->client_secret));
@@ -343,4 +345,26 @@ dbsql_status provider_user_sign_in(const struct user_sign_in *settings, dbsql_to
   }
   *out = &user->base;
   return DBSQL_OK;
+}
+
+dbsql_status user_sign_in_forget(const struct user_sign_in *settings, const char *origin, const struct call *call, bool *was_there,
+                                 dbsql_error **error) {
+  const char *why = "";
+  struct oauth_answer stored = {0};
+  *was_there = false;
+  char *scopes = oauth_scopes(settings->scopes, usual_scopes);
+  if (!scopes) return error_no_memory(error);
+  struct token_identity identity = {origin, settings->client_id, scopes, settings->endpoints.account_id, settings->profile};
+  struct token_store *store = token_store_open(settings->store_folder, &identity, call, &why);
+  dbsql_status status = DBSQL_OK;
+  if (store) {
+    *was_there = token_store_load(store, &stored);
+    token_store_remove(store);
+  } else {
+    status = error_set(error, DBSQL_ERROR_DRIVER, "HY000", "the token cache cannot be used: %s", why);
+  }
+  token_store_close(store);
+  oauth_answer_free(&stored);
+  mem_free(scopes);
+  return status;
 }

@@ -91,6 +91,8 @@ dbsql_status config_copy(const dbsql_config *from, dbsql_config **to, dbsql_erro
  *    proxy_url holds what proxy_host and proxy_port said;
  *    the session's parameters hold what timezone, query_tags and metric_view_metadata said. */
 dbsql_status config_resolve(dbsql_config *config, dbsql_error **error);
+/* The same for who only signs in, which needs no path. */
+dbsql_status config_resolve_sign_in(dbsql_config *config, dbsql_error **error);
 /* The URL of the Thrift endpoint, "https://HOST:PORT/PATH" (IPv6 in brackets), freed with mem_free(). After config_resolve(). */
 dbsql_status config_endpoint(const dbsql_config *config, char **url, dbsql_error **error);
 

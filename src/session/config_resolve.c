@@ -30,7 +30,7 @@ static bool is_loopback(const dbsql_config *config) {
 }
 
 /* The path, from http_path or warehouse_id. */
-static dbsql_status resolve_path(dbsql_config *config, dbsql_error **error) {
+static dbsql_status resolve_path(dbsql_config *config, bool needs_path, dbsql_error **error) {
   const char *warehouse = config_text(config, OPTION_warehouse_id);
   const char *path = config_text(config, OPTION_http_path);
   if (*warehouse) {
@@ -43,7 +43,7 @@ static dbsql_status resolve_path(dbsql_config *config, dbsql_error **error) {
     if (contradicts) return refuse(error, "http_path and warehouse_id name different things");
     return ok ? DBSQL_OK : error_no_memory(error);
   }
-  if (!*path && !is_loopback(config)) return refuse(error, "missing HTTP path: http_path or warehouse_id must be set");
+  if (!*path && needs_path && !is_loopback(config)) return refuse(error, "missing HTTP path: http_path or warehouse_id must be set");
   return DBSQL_OK;
 }
 
@@ -158,11 +158,11 @@ static dbsql_status resolve_parameters(dbsql_config *config, dbsql_error **error
   return status;
 }
 
-dbsql_status config_resolve(dbsql_config *config, dbsql_error **error) {
+static dbsql_status resolve(dbsql_config *config, bool needs_path, dbsql_error **error) {
   dbsql_status status = config_resolve_sources(config, error);
   if (status != DBSQL_OK) return status;
   if (!*config_text(config, OPTION_host)) return refuse(error, "missing hostname: host must be set");
-  status = resolve_path(config, error);
+  status = resolve_path(config, needs_path, error);
   if (status == DBSQL_OK) status = resolve_org(config, error);
   if (status == DBSQL_OK) status = resolve_server(config, error);
   if (status == DBSQL_OK) status = config_resolve_auth(config, error);
@@ -176,6 +176,14 @@ dbsql_status config_resolve(dbsql_config *config, dbsql_error **error) {
     return refuse(error, "poll_min_ms is more than poll_max_ms");
   }
   return resolve_parameters(config, error);
+}
+
+dbsql_status config_resolve(dbsql_config *config, dbsql_error **error) {
+  return resolve(config, true, error);
+}
+
+dbsql_status config_resolve_sign_in(dbsql_config *config, dbsql_error **error) {
+  return resolve(config, false, error);
 }
 
 dbsql_status config_endpoint(const dbsql_config *config, char **url, dbsql_error **error) {

@@ -4,6 +4,8 @@
 
 #include "auth/methods.h"
 #include "base/mem.h"
+#include "session/connection.h"
+#include "session/user_agent.h"
 
 static const char *text_or(const dbsql_config *config, enum option_id id, enum option_id other) {
   return config_is_set(config, id) ? config_text(config, id) : config_text(config, other);
@@ -34,19 +36,23 @@ static dbsql_status make_client(const dbsql_config *config, bool with_key, dbsql
   return provider_client_credentials(&settings, provider, error);
 }
 
-static dbsql_status make_user(const dbsql_config *config, bool interactive, dbsql_token_provider **provider, dbsql_error **error) {
+static struct user_sign_in user_of(const dbsql_config *config, bool interactive) {
   const char *client_id = config_text(config, OPTION_client_id);
-  struct user_sign_in settings = {.endpoints = endpoints_of(config),
-                                  .client_id = *client_id ? client_id : "databricks-sql-connector",
-                                  .client_secret = config_secret(config, OPTION_client_secret),
-                                  .scopes = config_text(config, OPTION_scopes),
-                                  .ports = config_text(config, OPTION_oauth_redirect_port),
-                                  .refresh_token = config_secret(config, OPTION_refresh_token),
-                                  .interactive = interactive,
-                                  .store = interactive && config_bool(config, OPTION_token_cache),
-                                  .profile = config_text(config, OPTION_profile),
-                                  .open = config->browser,
-                                  .open_user = config->browser_user};
+  return (struct user_sign_in){.endpoints = endpoints_of(config),
+                               .client_id = *client_id ? client_id : "databricks-sql-connector",
+                               .client_secret = config_secret(config, OPTION_client_secret),
+                               .scopes = config_text(config, OPTION_scopes),
+                               .ports = config_text(config, OPTION_oauth_redirect_port),
+                               .refresh_token = config_secret(config, OPTION_refresh_token),
+                               .interactive = interactive,
+                               .store = interactive && config_bool(config, OPTION_token_cache),
+                               .profile = config_text(config, OPTION_profile),
+                               .open = config->browser,
+                               .open_user = config->browser_user};
+}
+
+static dbsql_status make_user(const dbsql_config *config, bool interactive, dbsql_token_provider **provider, dbsql_error **error) {
+  struct user_sign_in settings = user_of(config, interactive);
   return provider_user_sign_in(&settings, provider, error);
 }
 
@@ -104,8 +110,7 @@ static dbsql_status federate(const dbsql_config *config, dbsql_token_provider **
   return DBSQL_OK;
 }
 
-static dbsql_status make_context(const dbsql_config *config, const struct http_settings *http, struct auth_context **context,
-                                 dbsql_error **error) {
+dbsql_status sign_in_context(const dbsql_config *config, const struct http_settings *http, struct auth_context **context, dbsql_error **error) {
   struct buf origin = BUF_INIT;
   const char *host = config_text(config, OPTION_host);
   bool brackets = strchr(host, ':') != NULL;
@@ -119,6 +124,15 @@ static dbsql_status make_context(const dbsql_config *config, const struct http_s
   return status;
 }
 
+/* Both for the caller to drop, also on failure. */
+static dbsql_status make_both(const dbsql_config *config, const struct http_settings *http, dbsql_token_provider **provider,
+                              struct auth_context **context, dbsql_error **error) {
+  dbsql_status status = make_provider(config, provider, error);
+  if (status == DBSQL_OK && config_bool(config, OPTION_federation)) status = federate(config, provider, error);
+  if (status == DBSQL_OK) status = sign_in_context(config, http, context, error);
+  return status;
+}
+
 dbsql_status sign_in_authenticator(const dbsql_config *config, const struct http_settings *http, struct authenticator **authenticator,
                                    dbsql_error **error) {
   if (config_int(config, OPTION_auth_type) == AUTH_NONE) {
@@ -126,11 +140,86 @@ dbsql_status sign_in_authenticator(const dbsql_config *config, const struct http
   }
   dbsql_token_provider *provider = NULL;
   struct auth_context *context = NULL;
-  dbsql_status status = make_provider(config, &provider, error);
-  if (status == DBSQL_OK && config_bool(config, OPTION_federation)) status = federate(config, &provider, error);
-  if (status == DBSQL_OK) status = make_context(config, http, &context, error);
+  dbsql_status status = make_both(config, http, &provider, &context, error);
   if (status == DBSQL_OK) status = authenticator_provider(provider, context, &config->log, authenticator, error);
   auth_context_drop(context);
   provider_drop(provider);
+  return status;
+}
+
+/* ---- Without a connection ------------------------------------------------------------------------------------------------ */
+
+/* A resolved copy, and what goes with it. */
+struct alone {
+  dbsql_config *config;
+  struct buf user_agent;
+  struct http_settings http;
+  struct call call;
+};
+
+static void alone_end(struct alone *alone) {
+  dbsql_config_free(alone->config);
+  buf_free(&alone->user_agent);
+}
+
+static dbsql_status alone_begin(const dbsql_config *config, const dbsql_call *user_call, struct alone *alone, dbsql_error **error) {
+  memset(alone, 0, sizeof *alone);
+  dbsql_status status = call_validate(user_call, error);
+  if (status == DBSQL_OK) status = config_copy(config, &alone->config, error);
+  if (status == DBSQL_OK) status = config_resolve_sign_in(alone->config, error);
+  if (status != DBSQL_OK) return status;
+  const dbsql_config *own = alone->config;
+  call_begin(&alone->call, user_call, config_int(own, OPTION_call_timeout_ms));
+  user_agent_append(&alone->user_agent, config_text(own, OPTION_user_agent_entry), !config_bool(own, OPTION_ignore_environment));
+  const char *user_agent = buf_text(&alone->user_agent);
+  if (!user_agent) return error_no_memory(error);
+  connection_http_settings(own, user_agent, &alone->http);
+  return DBSQL_OK;
+}
+
+dbsql_status sign_in_token(const dbsql_config *config, const dbsql_call *user_call, char **value, int64_t *expires_unix_ms,
+                           dbsql_error **error) {
+  struct alone alone;
+  dbsql_token_provider *provider = NULL;
+  struct auth_context *context = NULL;
+  struct token *token = NULL;
+  dbsql_status status = alone_begin(config, user_call, &alone, error);
+  if (status == DBSQL_OK && config_int(alone.config, OPTION_auth_type) == AUTH_NONE) {
+    status = error_set(error, DBSQL_ERROR_DRIVER, "28000",
+                       "there are no credentials to sign in with: set auth_type, access_token, client_id and client_secret, or a profile");
+  }
+  if (status == DBSQL_OK) status = make_both(alone.config, &alone.http, &provider, &context, error);
+  if (status == DBSQL_OK) {
+    struct token_request request = {.context = context, .call = &alone.call, .log = &alone.config->log, .reason = DBSQL_TOKEN_INITIAL};
+    status = provider_get(provider, &request, &token, error);
+    call_annotate(&alone.call, error);
+  }
+  if (status == DBSQL_OK) {
+    struct slice text = token_value(token);
+    *expires_unix_ms = token->expires_unix_ms;
+    *value = mem_strndup((const char *)text.data, text.size);
+    if (!*value) status = error_no_memory(error);
+  }
+  token_drop(token);
+  auth_context_drop(context);
+  provider_drop(provider);
+  alone_end(&alone);
+  return status;
+}
+
+dbsql_status sign_in_forget(const dbsql_config *config, const dbsql_call *user_call, bool *was_there, dbsql_error **error) {
+  struct alone alone;
+  struct auth_context *context = NULL;
+  dbsql_status status = alone_begin(config, user_call, &alone, error);
+  if (status == DBSQL_OK && config_int(alone.config, OPTION_auth_type) != AUTH_OAUTH_U2M) {
+    status = error_set(error, DBSQL_ERROR_DRIVER, "HY024", "only auth_type=oauth-u2m keeps tokens that could be removed");
+  }
+  if (status == DBSQL_OK) status = sign_in_context(alone.config, &alone.http, &context, error);
+  if (status == DBSQL_OK) {
+    struct user_sign_in settings = user_of(alone.config, true);
+    status = user_sign_in_forget(&settings, context->origin, &alone.call, was_there, error);
+  }
+  auth_context_drop(context);
+  alone_end(&alone);
   return status;
 }
