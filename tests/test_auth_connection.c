@@ -328,17 +328,25 @@ struct lines {
 static void keep_line(void *user, const dbsql_log_record *record) {
   struct lines *lines = user;
   pthread_mutex_lock(&lines->lock);
-  if (record->level < DBSQL_LOG_DEBUG && strcmp(record->module, "auth") == 0) lines->above_debug++;
+  if (record->level < DBSQL_LOG_DEBUG && (strcmp(record->module, "auth") == 0 || strstr(record->message, "token"))) lines->above_debug++;
   buf_append_text(&lines->text, record->message);
   for (size_t i = 0; i < record->field_count; i++) buf_printf(&lines->text, " %s=%s", record->fields[i].key, record->fields[i].value);
   buf_append_byte(&lines->text, '\n');
   pthread_mutex_unlock(&lines->lock);
 }
 
+/* The document at first, then tokens. */
 static void token_endpoint(struct http_exchange *exchange, void *user) {
   UNUSED(user);
   char body[256];
-  snprintf(body, sizeof body, "{\"access_token\":\"CANARY-token-%d\",\"expires_in\":3600}", exchange->number + 1);
+  if (strcmp(exchange->target, "/document") == 0) {
+    char *host = exchange_header(exchange, "Host");
+    snprintf(body, sizeof body, "{\"token_endpoint\":\"http://%s/token\"}", host);
+    exchange_reply(exchange, 200, NULL, body);
+    free(host);
+    return;
+  }
+  snprintf(body, sizeof body, "{\"access_token\":\"CANARY-token-%d\",\"expires_in\":3600}", exchange->number);
   exchange_reply(exchange, 200, NULL, body);
 }
 
@@ -347,13 +355,13 @@ static void oauth_through_options(void **state) {
   UNUSED(state);
   struct http_server *oidc = http_server_start(&(struct http_server_settings){.handler = token_endpoint});
   char more[256];
-  snprintf(more, sizeof more, "client_id=robot;client_secret=CANARY-secret;token_endpoint=%s/token", http_server_url(oidc));
+  snprintf(more, sizeof more, "client_id=robot;client_secret=CANARY-secret;discovery_url=%s/document", http_server_url(oidc));
   dbsql_config *config = config_of(more);
   struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER, .text = BUF_INIT};
   dbsql_config_set_log(config, DBSQL_LOG_TRACE, keep_line, &lines);
   door.wanted = "Bearer CANARY-token-2";
   dbsql_connection *connection = connection_of(config);
-  assert_int_equal(http_server_requests(oidc), 2);
+  assert_int_equal(http_server_requests(oidc), 3);
   assert_int_equal(dbsql_connection_ping(connection, NULL, NULL), DBSQL_OK);
   assert_int_equal(dbsql_connection_close(connection, NULL, NULL), DBSQL_OK);
   pthread_mutex_lock(&door.lock);

@@ -70,18 +70,18 @@ static void suffixes(void **state) {
 /* The order: what the user names, the host's metadata, the two documents, the fixed paths. */
 static void where_endpoints_come_from(void **state) {
   UNUSED(state);
-  char body[4][512];
+  char body[4][1200];
   finds(NULL, "/oidc/v1/token"); /* nothing there: the fixed ones */
 
-  snprintf(body[0], 512, "{\"token_endpoint\":\"%s\"}", own_url(&idp, 0, "/by/openid"));
+  snprintf(body[0], 1200, "{\"token_endpoint\":\"%s\"}", own_url(&idp, 0, "/by/openid"));
   on_path(&idp, "/oidc/.well-known/openid-configuration", 200, NULL, body[0]);
   finds(NULL, "/by/openid");
-  snprintf(body[1], 512, "{\"token_endpoint\":\"%s\",\"authorization_endpoint\":\"%s\",\"issuer\":\"%s\"}", own_url(&idp, 0, "/by/oauth"),
+  snprintf(body[1], 1200, "{\"token_endpoint\":\"%s\",\"authorization_endpoint\":\"%s\",\"issuer\":\"%s\"}", own_url(&idp, 0, "/by/oauth"),
            own_url(&idp, 1, "/authorize"), own_url(&idp, 2, "/oidc"));
   on_path(&idp, "/oidc/.well-known/oauth-authorization-server", 200, NULL, body[1]);
   finds(NULL, "/by/oauth");
 
-  snprintf(body[2], 512, "{\"oidc_endpoint\":\"%s\",\"account_id\":\"abc-1\",\"token_federation_default_oidc_audiences\":[\"aud-1\"]}",
+  snprintf(body[2], 1200, "{\"oidc_endpoint\":\"%s\",\"account_id\":\"abc-1\",\"token_federation_default_oidc_audiences\":[\"aud-1\"]}",
            own_url(&idp, 0, "/oidc/accounts/{account_id}"));
   on_path(&idp, "/.well-known/databricks-config", 200, NULL, body[2]);
   finds(NULL, "/oidc/accounts/abc-1/v1/token");
@@ -96,7 +96,7 @@ static void where_endpoints_come_from(void **state) {
   int before = http_server_requests(idp.server);
   finds(&given, "/given");
   assert_int_equal(http_server_requests(idp.server), before);
-  snprintf(body[3], 512, "{\"token_endpoint\":\"%s\"}", own_url(&idp, 0, "/by/url"));
+  snprintf(body[3], 1200, "{\"token_endpoint\":\"%s\"}", own_url(&idp, 0, "/by/url"));
   on_path(&idp, "/document", 200, NULL, body[3]);
   struct discovery_settings url = {.discovery_url = own_url(&idp, 2, "/document")};
   finds(&url, "/by/url");
@@ -290,6 +290,24 @@ static void refusals(void **state) {
 
 /* ---- Private keys */
 
+static EVP_PKEY *new_rsa(int bits) {
+  EVP_PKEY *key = NULL;
+  EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+  assert_true(context && EVP_PKEY_keygen_init(context) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(context, bits) == 1 &&
+              EVP_PKEY_keygen(context, &key) == 1);
+  EVP_PKEY_CTX_free(context);
+  return key;
+}
+
+static EVP_PKEY *new_ec(int curve) {
+  EVP_PKEY *key = NULL;
+  EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_EC, NULL);
+  assert_true(context && EVP_PKEY_keygen_init(context) == 1 && EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, curve) == 1 &&
+              EVP_PKEY_CTX_set_ec_param_enc(context, OPENSSL_EC_NAMED_CURVE) == 1 && EVP_PKEY_keygen(context, &key) == 1);
+  EVP_PKEY_CTX_free(context);
+  return key;
+}
+
 static void write_key(char path[], EVP_PKEY *key, const char *passphrase) {
   int fd = mkstemp(path);
   assert_true(fd >= 0);
@@ -330,11 +348,11 @@ static void assert_signed(const char *jwt, EVP_PKEY *key, const char *algorithm)
 static void a_private_key(void **state) {
   UNUSED(state);
   on_path(&idp, "/oidc/v1/token", 200, NULL, TOKEN_BODY);
-  EVP_PKEY *rsa = EVP_RSA_gen(2048);
+  EVP_PKEY *rsa = new_rsa(2048);
   static const char *const algorithms[] = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"};
-  static const char *const curves[] = {"P-256", "P-384", "P-521"};
+  static const int curves[] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
   for (size_t i = 0; i < 9; i++) {
-    EVP_PKEY *key = i < 6 ? rsa : EVP_EC_gen(curves[i - 6]);
+    EVP_PKEY *key = i < 6 ? rsa : new_ec(curves[i - 6]);
     char path[] = "/tmp/dbsql-key-XXXXXX";
     const char *passphrase = i % 2 ? "CANARY" : NULL;
     struct secret *secret = passphrase ? secret_of(passphrase) : NULL;
@@ -380,10 +398,10 @@ static void a_private_key(void **state) {
 /* unknown algorithm, key that does not fit it, wrong passphrase, no file, no key: errors, and no secret in them */
 static void keys_that_do_not_fit(void **state) {
   UNUSED(state);
-  EVP_PKEY *key = EVP_EC_gen("P-256");
+  EVP_PKEY *key = new_ec(NID_X9_62_prime256v1);
   char path[] = "/tmp/dbsql-key-XXXXXX", other[] = "/tmp/dbsql-key-XXXXXX";
   write_key(path, key, "CANARY");
-  EVP_PKEY *small = EVP_RSA_gen(1024);
+  EVP_PKEY *small = new_rsa(1024);
   write_key(other, small, NULL);
   EVP_PKEY_free(small);
   EVP_PKEY_free(key);

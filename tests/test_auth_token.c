@@ -364,7 +364,7 @@ struct recursion {
 
 static void ask_again(void *user) {
   struct recursion *recursion = user;
-  snprintf(recursion->message, sizeof recursion->message, "%s", refusal_of(recursion->provider, recursion->context));
+  snprintf(recursion->message, sizeof recursion->message, "%.255s", refusal_of(recursion->provider, recursion->context));
 }
 
 /* 1.17 rule 4: a callback that calls back into its own provider is told so, and nothing hangs */

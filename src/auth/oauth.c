@@ -1,5 +1,6 @@
 #include "auth/oauth.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "auth/crypto.h"
@@ -102,13 +103,22 @@ static dbsql_status send(const struct token_request *request, const struct http_
                          size_t longest, struct http_response *response, dbsql_error **error) {
   struct http_settings settings = *base;
   settings.max_response_bytes = longest;
-  settings.log = request->log;
   if (settings.retry_total_ms == 0 || settings.retry_total_ms > oauth_retry_total_ms) settings.retry_total_ms = oauth_retry_total_ms;
   struct http_client *client;
   dbsql_status status = http_client_new(&settings, &client, error);
   if (status != DBSQL_OK) return status;
-  status = http_send(client, http, request->call, response, error);
+  dbsql_error *reason = NULL;
+  status = http_send(client, http, request->call, response, &reason);
   http_client_free(client);
+  /* The HTTP client's own records of failures are warnings, and here many are part of looking: a host's log stays clean. What the other
+   * side says may echo a secret, and is not for the log. */
+  if (log_wants(request->log, DBSQL_LOG_DEBUG)) {
+    char code[16];
+    snprintf(code, sizeof code, "%d", status == DBSQL_OK ? response->status : dbsql_error_http_status(reason));
+    log_write(request->log, DBSQL_LOG_DEBUG, "auth", status == DBSQL_OK ? "request done" : "request failed", "request", http->what,
+              "status", code, "error_class", reason ? dbsql_error_class(reason) : NULL, (char *)NULL);
+  }
+  if (status != DBSQL_OK) error_move(&reason, error);
   return status;
 }
 
