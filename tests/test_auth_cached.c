@@ -424,6 +424,30 @@ static void tokens_that_come_too_late(void **state) {
   provider_drop(provider);
 }
 
+static int late_calls;
+static dbsql_status give_late(dbsql_token_provider *self, const struct token_request *request, struct token **token, dbsql_error **error) {
+  (void)self, (void)request;
+  late_calls++;
+  struct token_parts parts = {.value = slice_text("late"), .expires_unix_ms = unix_ms() + 20000};
+  return token_new(&parts, "late", token, error);
+}
+static void keep_it(dbsql_token_provider *self) {
+  (void)self;
+}
+
+/* the same of a provider that does not look itself */
+static void providers_that_come_too_late(void **state) {
+  UNUSED(state);
+  static const struct provider_ops ops = {give_late, NULL, keep_it};
+  dbsql_token_provider late = {0};
+  provider_init(&late, &ops, "late");
+  late_calls = 0;
+  dbsql_token_provider *provider = cached_of(&late, 0);
+  assert_contains(refusal_of(provider, context), "late gave a token that has expired, or is about to");
+  assert_int_equal(late_calls, 1);
+  provider_drop(provider);
+}
+
 /* T44: a child forgets the parent's fetch and makes its own */
 static void after_a_fork(void **state) {
   UNUSED(state);
@@ -475,6 +499,7 @@ int main(void) {
       TEST(rejected_during_a_fetch),
       TEST(one_origin),
       TEST(tokens_that_come_too_late),
+      TEST(providers_that_come_too_late),
       TEST(after_a_fork),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
