@@ -111,13 +111,7 @@ static void serve(struct http_exchange *exchange, void *user) {
   }
   pthread_mutex_lock(&cloud->mutex);
   int attempt = cloud->attempts[start / cloud->rows_per_file]++;
-  bool refused = cloud->only_new_links && generation < cloud->last_generation;
   pthread_mutex_unlock(&cloud->mutex);
-  if (refused) {
-    exchange_reply(exchange, 403, "Content-Type: application/xml\r\n",
-                   "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>");
-    return;
-  }
   if (cloud->fault && cloud->fault(cloud, exchange, start, attempt)) return;
   const struct cloud_prepared *prepared = &cloud->files[start / cloud->rows_per_file];
   if (prepared->start == start && prepared->count == count) {
@@ -169,7 +163,6 @@ struct TRowSet *cloud_links(struct cloud *cloud, int64_t start, struct arena *ar
   pthread_mutex_lock(&cloud->mutex);
   int page = cloud->pages++;
   cloud->asked[page] = start;
-  cloud->last_generation = page;
   pthread_mutex_unlock(&cloud->mutex);
   int64_t row = start;
   for (; row < cloud->rows && rows->resultLinks.count < (uint32_t)cloud->links_per_page;) {

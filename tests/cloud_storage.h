@@ -37,9 +37,8 @@ struct cloud {
   enum cloud_format format;
   int64_t padding; /* rows that each file has too many */
   int64_t links_per_page;
-  int64_t life_ms;     /* of links; 0: an hour */
-  bool bytes_unknown;  /* links say 0 */
-  bool only_new_links; /* those of an earlier page than the last are refused with 403 */
+  int64_t life_ms;    /* of links; 0: an hour */
+  bool bytes_unknown; /* links say 0 */
   /* Answers request number `attempt` (from 0) for the file that begins at row `start`; false: as usual. On the server's threads. */
   bool (*fault)(struct cloud *cloud, struct http_exchange *exchange, int64_t start, int attempt);
   void *user;
@@ -53,7 +52,6 @@ struct cloud {
   int attempts[4096]; /* for each file */
   int pages;
   int64_t asked[4096]; /* the row of each page */
-  int64_t last_generation;
   bool signature_seen; /* an Authorization, a cookie or an org id came */
 };
 

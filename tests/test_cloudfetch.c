@@ -511,12 +511,19 @@ static void a_refused_link_is_renewed(void **state) {
   }
 }
 
-/* Every answer with links kills the ones before it: only what is renewed at once can be used. */
-static void links_that_die_with_each_new_page(void **state) {
+static bool refuse_thrice(struct cloud *cloud, struct http_exchange *exchange, int64_t start, int attempt) {
+  (void)cloud;
+  if (start != 300 || attempt >= 3) return false;
+  exchange_reply(exchange, 403, NULL, "");
+  return true;
+}
+
+static void a_link_may_be_renewed_three_times(void **state) {
   (void)state;
-  struct world world = {.cloud = {.only_new_links = true}, .settings = {.threads = 3}};
+  struct world world = {.cloud = {.fault = refuse_thrice}};
   world_start(&world);
   must_come(&world);
+  assert_int_equal(world.counts.renewals, 3);
   world_stop(&world);
 }
 
@@ -1072,7 +1079,7 @@ int main(void) {
       cmocka_unit_test(a_wrong_clock_renews_nothing),
       cmocka_unit_test(expiry_may_be_in_seconds),
       cmocka_unit_test(a_refused_link_is_renewed),
-      cmocka_unit_test(links_that_die_with_each_new_page),
+      cmocka_unit_test(a_link_may_be_renewed_three_times),
       cmocka_unit_test(renewing_comes_to_an_end),
       cmocka_unit_test(renewed_files_may_be_split_otherwise),
       cmocka_unit_test(new_links_that_do_not_help),

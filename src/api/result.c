@@ -27,9 +27,7 @@ int64_t dbsql_result_affected_rows(const dbsql_result *result) {
 }
 
 int64_t dbsql_result_rows_read(const dbsql_result *result) {
-  if (!result) return 0;
-  /* The cursor has the whole batch, but has delivered it only as far as its row. */
-  return result->batch.release ? result->rows_handed_out - result->row_count + result->row + 1 : result->rows_handed_out;
+  return result ? result_rows_read(result) : 0;
 }
 
 dbsql_status dbsql_result_schema(dbsql_result *result, struct ArrowSchema *schema, dbsql_error **error) {

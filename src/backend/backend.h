@@ -92,11 +92,11 @@ struct operation_key {
 struct backend_operation {
   struct backend *backend;
   struct operation_key key;
-  int32_t polls;  /* questions whether it has ended, and how long they took */
+  int32_t polls; /* questions whether it has ended, and how long they took */
   int64_t poll_ns;
   int32_t retries; /* requests that were sent again */
   bool compressed; /* its results come compressed; known after describe() */
-  bool has_ended; /* the server has said so, well or badly: there is nothing left to cancel */
+  bool has_ended;  /* the server has said so, well or badly: there is nothing left to cancel */
 };
 
 struct backend_ops {
@@ -112,6 +112,11 @@ struct backend_ops {
   /* After wait(): what the result looks like. `schema` gets a reference. */
   dbsql_status (*describe)(struct backend_operation *operation, const struct call *call, struct result_schema **schema,
                            int64_t *affected_rows, dbsql_error **error);
+  /* Another connection's operation, which has finished; the key is all that is known of it. */
+  dbsql_status (*adopt)(struct backend *backend, const struct operation_key *key, struct backend_operation **operation,
+                        dbsql_error **error);
+  /* Whether it is open on the server, and its pages can be asked for by their first row. */
+  bool (*is_resumable)(const struct backend_operation *operation);
   /* After describe(): moves out the page that came with the answer to the statement; false if there is none. Asks nobody. */
   bool (*first_page)(struct backend_operation *operation, struct page *page);
   /* The page that begins at `next_row` (or before it, or says so). */

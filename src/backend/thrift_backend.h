@@ -89,6 +89,9 @@ dbsql_status thrift_metadata(struct backend *backend, const struct backend_metad
 /* thrift_fetch.c */
 dbsql_status thrift_describe(struct backend_operation *operation, const struct call *call, struct result_schema **schema,
                              int64_t *affected_rows, dbsql_error **error);
+dbsql_status thrift_adopt(struct backend *backend, const struct operation_key *key, struct backend_operation **operation,
+                          dbsql_error **error);
+bool thrift_is_resumable(const struct backend_operation *operation);
 bool thrift_first_page(struct backend_operation *operation, struct page *page);
 dbsql_status thrift_fetch(struct backend_operation *operation, int64_t next_row, const struct call *call, struct page *page,
                           dbsql_error **error);

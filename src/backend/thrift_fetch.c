@@ -94,6 +94,26 @@ dbsql_status thrift_describe(struct backend_operation *base, const struct call *
   return status;
 }
 
+dbsql_status thrift_adopt(struct backend *backend, const struct operation_key *key, struct backend_operation **out, dbsql_error **error) {
+  if (thrift_is_plain(thrift_of(backend))) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "HYC00", "a plain HiveServer2 cannot go on with a result from a given row");
+  }
+  struct thrift_operation *operation = mem_alloc_zero(1, sizeof *operation);
+  if (!operation) return error_no_memory(error);
+  operation->base.backend = backend;
+  operation->base.key = *key;
+  operation->base.has_ended = true;
+  operation->has_result_set = true;
+  operation->modified_rows = -1;
+  *out = &operation->base;
+  return DBSQL_OK;
+}
+
+bool thrift_is_resumable(const struct backend_operation *base) {
+  const struct thrift_operation *operation = (const struct thrift_operation *)(const void *)base;
+  return operation->has_result_set && !operation->is_closed && !thrift_is_plain(thrift_of(base->backend));
+}
+
 bool thrift_first_page(struct backend_operation *base, struct page *page) {
   struct thrift_operation *operation = operation_of(base);
   *page = operation->first_page;

@@ -33,9 +33,15 @@ static void close_result_operation(dbsql_result *result, const struct call *call
   call_begin_internal(&farewell, close_ms);
   if (call) begin_farewell(&farewell, call);
   keepalive_forget_operation(connection->keepalive, &result->operation->key);
-  /* With the session its operations are gone. */
-  connection->backend->ops->close_operation(result->operation, atomic_load(&connection->is_open) ? &farewell : NULL);
+  /* With the session its operations are gone; and what somebody else goes on with is closed by whoever reads its end. */
+  bool tell = atomic_load(&connection->is_open) && (!result->is_detached || result->at_end);
+  connection->backend->ops->close_operation(result->operation, tell ? &farewell : NULL);
   result->operation = NULL;
+}
+
+int64_t result_rows_read(const dbsql_result *result) {
+  /* The cursor has the whole batch, but has delivered it only as far as its row. */
+  return result->batch.release ? result->rows_handed_out - result->row_count + result->row + 1 : result->rows_handed_out;
 }
 
 void result_free(dbsql_result *result) {
@@ -98,14 +104,14 @@ static dbsql_status read_affected_rows(dbsql_result *result, const struct call *
   return status;
 }
 
-/* Makes the result of an operation that has finished. Takes the operation over only on success. */
-static dbsql_status result_new(dbsql_connection *connection, struct backend_operation *operation, const struct call *call,
-                               dbsql_result **out, dbsql_error **error) {
+dbsql_status result_open(dbsql_connection *connection, struct backend_operation *operation, int64_t first_row, const struct call *call,
+                         dbsql_result **out, dbsql_error **error) {
   const struct backend_ops *ops = connection->backend->ops;
   dbsql_result *result = mem_alloc_zero(1, sizeof *result);
   if (!result) return error_no_memory(error);
   result->connection = connection_ref(connection);
   result->affected_rows = -1;
+  result->first_row = first_row;
   result->row = -1;
   memcpy(result->query_id, operation->key.id, sizeof result->query_id);
   struct page_source source = {result, fetch_page, connection->backend->protocol_version > last_hive_protocol};
@@ -116,6 +122,7 @@ static dbsql_status result_new(dbsql_connection *connection, struct backend_oper
     result->operation = operation;
     result_reader_init(&result->reader, source, result->schema, (size_t)config_int(connection->config, OPTION_max_response_bytes), &first);
     result->reader.log = &connection->config->log;
+    result->reader.next_row = first_row;
     result->reader.max_memory = config_int(connection->config, OPTION_max_memory_bytes);
     result->reader.files = (struct file_source){&connection->files, connection, connection_transfers};
     status = result_reader_start(&result->reader, error);
@@ -204,7 +211,7 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
                        operation->has_ended ? ", but the server had finished it already: what it was to change is changed" : "");
   }
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
-  if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
+  if (status == DBSQL_OK) status = result_open(connection, operation, 0, &call, out, error);
   if (end_running(statement) && status == DBSQL_ERROR_EXECUTION) {
     /* Servers tell a cancelled statement in several ways; we know that we asked for it. */
     if (error && *error && !(*error)->is_static) (*error)->kind = DBSQL_ERROR_CANCELLED;
@@ -242,7 +249,7 @@ dbsql_status connection_metadata(dbsql_connection *connection, const struct back
   if (status != DBSQL_OK) return status;
   status = ops->metadata(connection->backend, request, &call, &operation, error);
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
-  if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
+  if (status == DBSQL_OK) status = result_open(connection, operation, 0, &call, out, error);
   status = connection_end(connection, &call, operation ? operation->key.id : "", status, error);
   if (status != DBSQL_OK) abandon(connection, operation, &call, status);
   return status;
