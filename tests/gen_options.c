@@ -97,11 +97,13 @@ static void make_page(struct buf *out) {
   buf_append_text(out, "\n## Names of other drivers\n\nThese mean something else here than their value says, or nothing:\n");
   append_foreign(out, FOREIGN_NOT, "The opposite of an option:", "| Name | Opposite of |\n|---|---|");
   append_foreign(out, FOREIGN_SECONDS, "An option in milliseconds, given in seconds:", "| Name | Option |\n|---|---|");
+  append_foreign(out, FOREIGN_DURATION,
+                 "An option in milliseconds, given as `30s`, `500ms` or milliseconds:", "| Name | Option |\n|---|---|");
   append_foreign(out, FOREIGN_MAP, "Another spelling; any other value is refused:", "| Name | Option | Values |\n|---|---|---|");
   append_foreign(out, FOREIGN_USER, "User names, of which there is one, `token`; the password is then the access token:", "");
   append_foreign(out, FOREIGN_ONLY, "Accepted with a value that asks for what is done anyway, and refused with any other:",
                  "| Name | Accepted values |\n|---|---|");
-  append_foreign(out, FOREIGN_IGNORED, "Ignored, because driver managers pass them on:", "");
+  append_foreign(out, FOREIGN_IGNORED, "Ignored, because they say nothing to this library:", "");
   append_foreign(out, FOREIGN_UNSUPPORTED, "Known, and refused by name, because this version does not do what they ask for:", "");
 }
 

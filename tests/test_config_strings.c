@@ -154,8 +154,10 @@ static void go_mistakes(void **state) {
   parse_fails("token:s@h.com:443/x?useCloudFetch=maybe", "useCloudFetch is not of type bool");
   parse_fails("token:s@h.com:443/x?useKernel=true", "useKernel: this value is not supported by this version");
   parse_fails("token:s@h.com:443/x?maxDownloadThreads=129", "maxDownloadThreads must be from 1");
-  parse_fails("token:s@h.com:443/x?telemetry_retry_count=3", "telemetry_retry_count is not supported");
-  parse_fails("token:s@h.com:443/x?enableTelemetry=true", "enableTelemetry: this value is not supported");
+  parse_fails("token:s@h.com:443/x?telemetry_flush_interval=soon", "telemetry_flush_interval is not a time");
+  parse_fails("token:s@h.com:443/x?telemetry_flush_interval=5ms", "telemetry_flush_interval must be from 100 to 3600000 milliseconds");
+  parse_fails("token:s@h.com:443/x?enableTelemetry=perhaps", "enableTelemetry");
+  parse_fails("token:s@h.com:443/x?telemetry_batch_size=0", "telemetry_batch_size");
 }
 
 /* ---- What we add to them */

@@ -261,7 +261,8 @@ typedef struct dbsql_result dbsql_result;
 DBSQL_API dbsql_status dbsql_statement_new(dbsql_connection *connection, dbsql_statement **statement, dbsql_error **error);
 /* No call may be running with it. Results of the statement stay usable. NULL is allowed. */
 DBSQL_API void dbsql_statement_free(dbsql_statement *statement);
-/* Settings of this statement only: "query_timeout_s", "max_rows" (rows of the whole result, cut by the server), "query_tags".
+/* Settings of this statement only: "query_timeout_s", "max_rows" (rows of the whole result, cut by the server), "query_tags", "telemetry"
+ * ("false": Databricks is not told of it), "trace_parent" (W3C; for spans in the user's own sinks).
  * An unknown name is an error that names the nearest known one. */
 DBSQL_API dbsql_status dbsql_statement_set(dbsql_statement *statement, const char *name, const char *value, dbsql_error **error);
 /* Runs SQL and waits until the first rows are there. `length` may be SIZE_MAX for a zero-terminated text. On success `*result` is

@@ -47,7 +47,23 @@ dbsql_status dbsql_statement_set(dbsql_statement *statement, const char *name, c
     statement->query_tags = copy;
     return DBSQL_OK;
   }
-  static const char *const known[] = {"query_timeout_s", "max_rows", "query_tags"};
+  if (text_equal_nocase(name, "telemetry")) {
+    bool on = true;
+    if (*value && !telemetry_parse_bool(value, &on)) {
+      return error_set(error, DBSQL_ERROR_DRIVER, "HY024", "%s: \"%s\" is neither true nor false", name, value);
+    }
+    statement->no_telemetry = !on;
+    return DBSQL_OK;
+  }
+  if (text_equal_nocase(name, "trace_parent")) {
+    struct trace_parent parent;
+    if (!trace_parent_parse(value, &parent)) {
+      return error_set(error, DBSQL_ERROR_DRIVER, "HY024", "%s must be a W3C traceparent: 00-TRACE-SPAN-FLAGS in hexadecimal", name);
+    }
+    statement->trace_parent = parent;
+    return DBSQL_OK;
+  }
+  static const char *const known[] = {"query_timeout_s", "max_rows", "query_tags", "telemetry", "trace_parent"};
   size_t nearest = 0, nearest_distance = SIZE_MAX;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     size_t distance = text_distance(name, known[i], 64);

@@ -193,6 +193,13 @@ dbsql_status authenticator_provider(dbsql_token_provider *provider, struct auth_
   return DBSQL_OK;
 }
 
+void authenticator_share(const struct authenticator *authenticator, dbsql_token_provider **provider, struct auth_context **context) {
+  const struct token_authenticator *self = (const struct token_authenticator *)(const void *)authenticator;
+  bool has_tokens = authenticator->destroy == token_destroy;
+  *provider = has_tokens ? provider_keep(self->provider) : NULL;
+  *context = has_tokens ? auth_context_keep(self->context) : NULL;
+}
+
 void authenticator_free(struct authenticator *authenticator) {
   if (authenticator) authenticator->destroy(authenticator);
 }

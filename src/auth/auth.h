@@ -34,6 +34,8 @@ dbsql_status authenticator_anonymous(struct authenticator **out, dbsql_error **e
 /* Tokens of a provider, which it keeps; with a cache around it if it needs one. `log` is borrowed and may be NULL. */
 dbsql_status authenticator_provider(dbsql_token_provider *provider, struct auth_context *context, const struct log *log,
                                     struct authenticator **out, dbsql_error **error);
+/* For who sends requests of its own, also after the connection: one owner of each, or NULL where there are no tokens. */
+void authenticator_share(const struct authenticator *authenticator, dbsql_token_provider **provider, struct auth_context **context);
 /* NULL is allowed. */
 void authenticator_free(struct authenticator *authenticator);
 

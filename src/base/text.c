@@ -137,3 +137,38 @@ void guid_format(const uint8_t *bytes, size_t size, char *out) {
   }
   *out = 0;
 }
+
+static bool take_unit(const char *text, size_t length, size_t *at, double *ms) {
+  static const struct {
+    const char *name;
+    double ms;
+  } units[] = {{"ms", 1}, {"us", 1e-3}, {"ns", 1e-6}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+  for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+    size_t size = strlen(units[i].name);
+    if (size <= length - *at && memcmp(text + *at, units[i].name, size) == 0) {
+      *at += size;
+      *ms = units[i].ms;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool text_parse_duration(const char *text, size_t length, int64_t *ms) {
+  if (text_parse_int64(text, length, ms)) return true;
+  double total = 0;
+  if (length == 0) return false;
+  for (size_t at = 0; at < length;) {
+    double number = 0, place = 0.1, unit;
+    bool digits = false;
+    for (; at < length && text_is_digit(text[at]); at++, digits = true) number = number * 10 + (text[at] - '0');
+    if (at < length && text[at] == '.') {
+      for (at++; at < length && text_is_digit(text[at]); at++, digits = true, place /= 10) number += (text[at] - '0') * place;
+    }
+    if (!digits || !take_unit(text, length, &at, &unit)) return false;
+    total += number * unit;
+    if (total > 1e15) return false;
+  }
+  *ms = (int64_t)(total + 0.5);
+  return true;
+}

@@ -25,6 +25,8 @@ bool text_has_prefix_nocase(const char *text, const char *prefix);
 ptrdiff_t text_find(const char *text, size_t length, const char *needle);
 /* Decimal with an optional sign, all of it, within int64. */
 bool text_parse_int64(const char *text, size_t length, int64_t *value);
+/* A time: `250` and `250ms`, `30s`, `1m30s`, `1.5h` as Go writes them; milliseconds, rounded. */
+bool text_parse_duration(const char *text, size_t length, int64_t *ms);
 /* Edit distance, with a swap of neighbours counted as one; stops counting at `limit` + 1. */
 size_t text_distance(const char *a, const char *b, size_t limit);
 

@@ -121,10 +121,19 @@ dbsql_status config_copy(const dbsql_config *from, dbsql_config **to, dbsql_erro
   }
   copy->browser = from->browser;
   copy->browser_user = from->browser_user;
+  copy->environment_loaded = from->environment_loaded;
+  copy->telemetry = from->telemetry;
+  copy->telemetry_user = from->telemetry_user;
   copy->log = from->log;
   config_set_provider(copy, from->provider);
   *to = copy;
   return DBSQL_OK;
+}
+
+void dbsql_config_set_telemetry(dbsql_config *config, dbsql_telemetry_function function, void *user) {
+  if (!config) return;
+  config->telemetry = function;
+  config->telemetry_user = user;
 }
 
 void dbsql_config_set_log(dbsql_config *config, dbsql_log_level level, dbsql_log_function function, void *user) {

@@ -64,6 +64,9 @@ struct dbsql_config {
   struct shared *provider;        /* a dbsql_token_provider, which the configuration itself knows nothing of; may be NULL */
   dbsql_browser_function browser; /* NULL: the system's */
   void *browser_user;
+  bool environment_loaded; /* what the environment says counts, also for what only telemetry reads */
+  dbsql_telemetry_function telemetry;
+  void *telemetry_user;
   struct log log;
 };
 

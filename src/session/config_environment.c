@@ -99,6 +99,7 @@ dbsql_status config_load_from(dbsql_config *config, environment_function get, vo
     config_clear(found, OPTION_warehouse_id);
   }
   status = settings_apply(&settings, config, true, error);
+  if (status == DBSQL_OK) config->environment_loaded = true;
   if (status == DBSQL_OK && host) {
     mem_free(config->environment_host);
     config->environment_host = host;

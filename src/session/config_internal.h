@@ -23,6 +23,7 @@ extern const struct option option_table[OPTION_COUNT];
 enum foreign_rule {
   FOREIGN_NOT,         /* the opposite of a BOOL */
   FOREIGN_SECONDS,     /* seconds of an option in milliseconds */
+  FOREIGN_DURATION,    /* the same as `30s`, `500ms` or plain milliseconds */
   FOREIGN_MAP,         /* each value that is listed sets the option to what stands after '='; others are not supported */
   FOREIGN_ONLY,        /* the values that are listed ask for what is done anyway; others are not supported */
   FOREIGN_IGNORED,     /* says nothing to us */
@@ -32,7 +33,7 @@ enum foreign_rule {
 struct foreign {
   const char *name;
   enum foreign_rule rule;
-  enum option_id option; /* of NOT, SECONDS, MAP; otherwise OPTION_COUNT */
+  enum option_id option; /* of NOT, SECONDS, DURATION, MAP; otherwise OPTION_COUNT */
   const char *values;    /* of MAP and ONLY, separated by '|' */
 };
 extern const struct foreign foreign_table[];

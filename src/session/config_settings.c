@@ -298,6 +298,18 @@ static dbsql_status put_foreign(struct settings *settings, const struct foreign 
       }
       return store_number(settings, foreign->option, name, seconds * 1000, position, error);
     }
+    case FOREIGN_DURATION: {
+      int64_t ms;
+      if (!text_parse_duration((const char *)value.data, value.size, &ms)) {
+        return settings_error(settings, "HY024", position, error, "%s is not a time (such as 30s, 500ms, or milliseconds)", name);
+      }
+      const struct option *option = &option_table[foreign->option];
+      if (ms < option->min || ms > option->max) {
+        return settings_error(settings, "HY024", position, error, "%s must be from %lld to %lld milliseconds", name, (long long)option->min,
+                              (long long)option->max);
+      }
+      return store_number(settings, foreign->option, name, ms, position, error);
+    }
     case FOREIGN_MAP: {
       struct slice mapped;
       if (find_value(foreign->values, value, &mapped)) return settings_put_option(settings, foreign->option, name, mapped, position, error);

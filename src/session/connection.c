@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "session/keepalive.h"
 #include "session/sign_in.h"
+#include "session/telemetry.h"
 #include "session/user_agent.h"
 
 enum { close_ms = 30000 };
@@ -19,6 +20,7 @@ dbsql_connection *connection_ref(dbsql_connection *connection) {
 
 void connection_unref(dbsql_connection *connection) {
   if (!connection || atomic_fetch_sub_explicit(&connection->refs, 1, memory_order_acq_rel) != 1) return;
+  telemetry_free(connection->telemetry);
   transfer_profile_free(connection->transfers);
   if (connection->backend) connection->backend->ops->free(connection->backend);
   authenticator_free(connection->authenticator);
@@ -101,7 +103,7 @@ dbsql_status connection_transfers(void *user, struct transfer_profile **profile,
   return status;
 }
 
-static dbsql_status make_backend(dbsql_connection *connection, dbsql_error **error) {
+static dbsql_status make_backend(dbsql_connection *connection, const struct telemetry_config *telemetry, dbsql_error **error) {
   const dbsql_config *config = connection->config;
   struct buf user_agent = BUF_INIT;
   char *url = NULL;
@@ -111,7 +113,7 @@ static dbsql_status make_backend(dbsql_connection *connection, dbsql_error **err
   dbsql_status status = config_endpoint(config, &url, error);
   if (status != DBSQL_OK) goto cleanup;
   user_agent_append(&user_agent, config_text(config, OPTION_user_agent_entry), !config_bool(config, OPTION_ignore_environment));
-  headers = mem_alloc_zero(config->header_count + 2, sizeof *headers);
+  headers = mem_alloc_zero(config->header_count + 3, sizeof *headers);
   parameters = mem_alloc_zero(config->parameter_count + 1, sizeof *parameters);
   if (!headers || !parameters || !buf_text(&user_agent)) {
     status = error_no_memory(error);
@@ -128,6 +130,10 @@ static dbsql_status make_backend(dbsql_connection *connection, dbsql_error **err
     headers[header_count++] = (struct http_header){"x-databricks-org-id", config_text(config, OPTION_org_id)};
   }
   if (plain) headers[header_count++] = (struct http_header){"X-XSRF-HEADER", "true"};
+  const char *trace_parent = telemetry_config_text(telemetry, SETTING_trace_parent);
+  if (*trace_parent && telemetry_config_bool(telemetry, SETTING_send_trace_parent)) {
+    headers[header_count++] = (struct http_header){"traceparent", trace_parent};
+  }
   for (size_t i = 0; i < config->parameter_count; i++) {
     parameters[i] = (struct text_pair){config->parameters[i].name, config->parameters[i].value};
   }
@@ -181,6 +187,8 @@ dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_
   if (!connection) return error_no_memory(error);
   atomic_init(&connection->refs, 1);
   connection->owner = getpid();
+  struct telemetry_config telemetry;
+  telemetry_config_init(&telemetry);
   struct call call;
   call_begin(&call, user_call, 0);
   dbsql_status status = config_copy(config, &connection->config, error);
@@ -194,13 +202,20 @@ dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_
     status = error_no_memory(error);
     goto cleanup;
   }
-  status = make_backend(connection, error);
-  if (status == DBSQL_OK) status = connection->backend->ops->open_session(connection->backend, &call, error);
+  status = session_telemetry_config(connection->config, &telemetry, error);
+  if (status != DBSQL_OK) goto cleanup;
+  status = make_backend(connection, &telemetry, error);
+  if (status == DBSQL_OK) {
+    int64_t started_ns = clock_now_ns();
+    status = connection->backend->ops->open_session(connection->backend, &call, error);
+    session_telemetry_open(connection, &telemetry, started_ns, status, error ? *error : NULL);
+  }
   if (status != DBSQL_OK) {
     error_prefix(error, "cannot connect to %s, port %lld, path %s", connection->host,
                  (long long)config_int(connection->config, OPTION_port), config_text(connection->config, OPTION_http_path));
     goto cleanup;
   }
+  telemetry_config_free(&telemetry);
   atomic_store(&connection->is_open, true);
   atomic_store(&connection->used_ns, clock_now_ns());
   int64_t keepalive_s = config_int(connection->config, OPTION_keepalive_interval_s);
@@ -216,6 +231,7 @@ dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_
   return DBSQL_OK;
 
 cleanup:
+  telemetry_config_free(&telemetry);
   error_set_host(error, connection->host);
   call_annotate(&call, error);
   connection_unref(connection);
@@ -231,12 +247,16 @@ dbsql_status connection_close(dbsql_connection *connection, const dbsql_call *us
   if (ours && atomic_load(&connection->is_open)) {
     struct call call;
     call_begin(&call, user_call, close_ms);
+    int64_t started_ns = telemetry_now(connection->telemetry);
     status = connection->backend->ops->close_session(connection->backend, &call, error);
+    telemetry_operation(connection->telemetry, operation_type_DELETE_SESSION, NULL, started_ns, false, status, error ? *error : NULL,
+                        PLACE_CLOSE_SESSION);
     status = connection_end(connection, &call, "", status, error);
     log_write(&connection->config->log, DBSQL_LOG_INFO, "session", "session closed", "connection_id", connection->backend->session_id,
               (char *)NULL);
   }
   atomic_store(&connection->is_open, false);
+  telemetry_close(connection->telemetry);
   connection_unref(connection);
   return status;
 }

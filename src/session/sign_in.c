@@ -110,7 +110,8 @@ static dbsql_status federate(const dbsql_config *config, dbsql_token_provider **
   return DBSQL_OK;
 }
 
-dbsql_status sign_in_context(const dbsql_config *config, const struct http_settings *http, struct auth_context **context, dbsql_error **error) {
+dbsql_status sign_in_context(const dbsql_config *config, const struct http_settings *http, struct auth_context **context,
+                             dbsql_error **error) {
   struct buf origin = BUF_INIT;
   const char *host = config_text(config, OPTION_host);
   bool brackets = strchr(host, ':') != NULL;

@@ -7,7 +7,8 @@
 
 /* `config` is resolved; `http` says how requests travel. The authenticator borrows the configuration's log. */
 /* Whom tokens are for and how the host is reached: what may outlive the connection. One owner. */
-dbsql_status sign_in_context(const dbsql_config *config, const struct http_settings *http, struct auth_context **context, dbsql_error **error);
+dbsql_status sign_in_context(const dbsql_config *config, const struct http_settings *http, struct auth_context **context,
+                             dbsql_error **error);
 dbsql_status sign_in_authenticator(const dbsql_config *config, const struct http_settings *http, struct authenticator **authenticator,
                                    dbsql_error **error);
 

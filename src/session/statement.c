@@ -1,18 +1,36 @@
 #include "session/statement.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "session/keepalive.h"
+#include "session/telemetry.h"
 
 /* After a cancel or a timeout the server is still told, but the caller does not wait long for that. */
 enum { abandon_ms = 700, close_ms = 10000, cancel_ms = 10000 };
 
 /* ---- results ---- */
 
+static void note_page(struct telemetry_statement *record, const struct page *page, int64_t started_ns) {
+  static const uint8_t formats[] = {[PAGE_EMPTY] = execution_result_FORMAT_UNSPECIFIED,
+                                    [PAGE_LINKS] = execution_result_EXTERNAL_LINKS,
+                                    [PAGE_ARROW] = execution_result_INLINE_ARROW,
+                                    [PAGE_COLUMNS] = execution_result_COLUMNAR_INLINE,
+                                    [PAGE_ROWS] = execution_result_INLINE_JSON};
+  if (!record->owner || page->kind == PAGE_EMPTY) return;
+  telemetry_ready(record, formats[page->kind], record->compressed == FLAG_TRUE);
+  /* A page of links holds no rows: its files are what comes in chunks. */
+  if (page->kind != PAGE_LINKS) telemetry_chunk(record, clock_now_ns() - started_ns, page->body ? (int64_t)page->body->size : 0);
+}
+
 static dbsql_status fetch_page(void *user, int64_t next_row, const struct call *call, struct page *page, dbsql_error **error) {
   dbsql_result *result = user;
-  return result->connection->backend->ops->fetch(result->operation, next_row, call, page, error);
+  telemetry_fetching(&result->record);
+  int64_t started_ns = telemetry_now(result->record.owner);
+  dbsql_status status = result->connection->backend->ops->fetch(result->operation, next_row, call, page, error);
+  if (status == DBSQL_OK) note_page(&result->record, page, started_ns);
+  return status;
 }
 
 /* The call in which the server is told that something is no longer needed. It obeys the caller's call, but once that has ended it still
@@ -33,19 +51,34 @@ static void close_result_operation(dbsql_result *result, const struct call *call
   call_begin_internal(&farewell, close_ms);
   if (call) begin_farewell(&farewell, call);
   keepalive_forget_operation(connection->keepalive, &result->operation->key);
-  /* With the session its operations are gone; and what somebody else goes on with is closed by whoever reads its end. */
-  bool tell = atomic_load(&connection->is_open) && (!result->is_detached || result->at_end);
+  int64_t started_ns = telemetry_now(connection->telemetry);
+  uint8_t guid[16];
+  memcpy(guid, result->operation->key.guid, sizeof guid);
+  /* With the session its operations are gone. */
+  bool tell = atomic_load(&connection->is_open);
   connection->backend->ops->close_operation(result->operation, tell ? &farewell : NULL);
+  if (tell) telemetry_statement_closed(connection->telemetry, guid, started_ns, DBSQL_OK, NULL);
   result->operation = NULL;
 }
 
-int64_t result_rows_read(const dbsql_result *result) {
-  /* The cursor has the whole batch, but has delivered it only as far as its row. */
-  return result->batch.release ? result->rows_handed_out - result->row_count + result->row + 1 : result->rows_handed_out;
+/* What came in files is counted where they are read. */
+static void note_files(dbsql_result *result) {
+  if (!result->record.owner || !result->reader.cloudfetch) return;
+  const struct cloudfetch_counts *counts = cloudfetch_counts(result->reader.cloudfetch);
+  struct telemetry_chunks chunks = {.present = counts->files_known,
+                                    .iterated = counts->files_delivered,
+                                    .bytes = counts->bytes_received,
+                                    .retries = counts->retries + counts->restarts + counts->redownloads,
+                                    .first_ns = counts->first_file_ns,
+                                    .slowest_ns = counts->slowest_file_ns,
+                                    .sum_ns = counts->all_files_ns};
+  telemetry_add_chunks(&result->record, &chunks);
 }
 
 void result_free(dbsql_result *result) {
   if (!result) return;
+  note_files(result);
+  telemetry_after_execute(&result->record);
   close_result_operation(result, NULL);
   if (result->columns) {
     for (size_t i = 0; i < result->schema->column_count; i++) {
@@ -69,6 +102,7 @@ dbsql_status result_next(dbsql_result *result, const dbsql_call *user_call, stru
     *batch = result->ahead;
     result->ahead.release = NULL;
     result->rows_handed_out += batch->length;
+    telemetry_read_rows(&result->record, batch->length);
     return DBSQL_OK;
   }
   if (result->at_end) return DBSQL_OK;
@@ -76,10 +110,13 @@ dbsql_status result_next(dbsql_result *result, const dbsql_call *user_call, stru
   dbsql_status status = connection_begin(result->connection, user_call, &call, error);
   if (status != DBSQL_OK) return status;
   status = result_reader_next(&result->reader, &call, batch, error);
+  telemetry_failed(&result->record, status, error ? *error : NULL, PLACE_FETCH);
   if (status == DBSQL_OK && batch->release) {
     result->rows_handed_out += batch->length;
+    telemetry_read_rows(&result->record, batch->length);
   } else if (status == DBSQL_OK) {
     result->at_end = true;
+    telemetry_last_row(&result->record);
     close_result_operation(result, &call);
   }
   return connection_end(result->connection, &call, result->query_id, status, error);
@@ -104,14 +141,14 @@ static dbsql_status read_affected_rows(dbsql_result *result, const struct call *
   return status;
 }
 
-dbsql_status result_open(dbsql_connection *connection, struct backend_operation *operation, int64_t first_row, const struct call *call,
-                         dbsql_result **out, dbsql_error **error) {
+/* Makes the result of an operation that has finished. Takes the operation over only on success. */
+static dbsql_status result_new(dbsql_connection *connection, struct backend_operation *operation, const struct call *call,
+                               dbsql_result **out, dbsql_error **error) {
   const struct backend_ops *ops = connection->backend->ops;
   dbsql_result *result = mem_alloc_zero(1, sizeof *result);
   if (!result) return error_no_memory(error);
   result->connection = connection_ref(connection);
   result->affected_rows = -1;
-  result->first_row = first_row;
   result->row = -1;
   memcpy(result->query_id, operation->key.id, sizeof result->query_id);
   struct page_source source = {result, fetch_page, connection->backend->protocol_version > last_hive_protocol};
@@ -122,7 +159,6 @@ dbsql_status result_open(dbsql_connection *connection, struct backend_operation 
     result->operation = operation;
     result_reader_init(&result->reader, source, result->schema, (size_t)config_int(connection->config, OPTION_max_response_bytes), &first);
     result->reader.log = &connection->config->log;
-    result->reader.next_row = first_row;
     result->reader.max_memory = config_int(connection->config, OPTION_max_memory_bytes);
     result->reader.files = (struct file_source){&connection->files, connection, connection_transfers};
     status = result_reader_start(&result->reader, error);
@@ -138,6 +174,21 @@ dbsql_status result_open(dbsql_connection *connection, struct backend_operation 
   return DBSQL_OK;
 }
 
+/* The result goes on with the record of the statement it came from. What kind that was, its outcome tells. */
+static void result_record(dbsql_result *result, struct telemetry_statement *record) {
+  if (!record->owner) return;
+  telemetry_move(&result->record, record);
+  record = &result->record;
+  if (result->operation->compressed) record->compressed = FLAG_TRUE;
+  if (record->type == statement_type_SQL && result->affected_rows >= 0) record->type = statement_type_UPDATE;
+  if (record->type == statement_type_SQL && result->operation->key.has_result_set) record->type = statement_type_QUERY;
+  if (result->reader.cloudfetch) {
+    telemetry_ready(record, execution_result_EXTERNAL_LINKS, result->operation->compressed);
+  } else if (result->reader.page.body) {
+    note_page(record, &result->reader.page, clock_now_ns());
+  }
+}
+
 /* ---- running ---- */
 
 /* Gives up on an operation after an error. One that the server may still be working on is cancelled first, unless its end is what we
@@ -150,6 +201,19 @@ static void abandon(dbsql_connection *connection, struct backend_operation *oper
   bool gave_up = status == DBSQL_ERROR_CANCELLED || status == DBSQL_ERROR_TIMEOUT;
   if (gave_up && !operation->has_ended) ops->cancel(connection->backend, &operation->key, &farewell, NULL);
   ops->close_operation(operation, atomic_load(&connection->is_open) ? &farewell : NULL);
+}
+
+static void note_operation(struct telemetry_statement *record, const struct backend_operation *operation) {
+  if (!record->owner || !operation) return;
+  telemetry_set_id(record, operation->key.guid);
+  telemetry_polls(record, operation->polls, operation->poll_ns);
+  telemetry_retried(record, operation->retries);
+}
+
+static void note_failure(struct telemetry_statement *record, dbsql_status status, dbsql_error **error) {
+  if (status == DBSQL_OK) return; /* the result has it now */
+  telemetry_failed(record, status, error ? *error : NULL, PLACE_STATEMENT);
+  telemetry_after_execute(record);
 }
 
 /* Notes the operation, so that another thread can cancel it; true if one has asked already. */
@@ -203,6 +267,10 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
       .max_rows = statement->max_rows,
       .query_tags = statement->query_tags,
   };
+  struct telemetry_statement record;
+  telemetry_before_execute(connection->telemetry, &record, operation_type_EXECUTE_STATEMENT, statement_type_SQL);
+  if (statement->no_telemetry) telemetry_opt_out(&record);
+  telemetry_set_parent(&record, &statement->trace_parent);
   begin_running(statement);
   status = ops->execute(connection->backend, &request, &call, &operation, error);
   bool cancel_asked = operation && publish(statement, &operation->key);
@@ -211,13 +279,17 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
                        operation->has_ended ? ", but the server had finished it already: what it was to change is changed" : "");
   }
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
-  if (status == DBSQL_OK) status = result_open(connection, operation, 0, &call, out, error);
+  note_operation(&record, operation);
+  telemetry_executed(&record);
+  if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
+  if (status == DBSQL_OK) result_record(*out, &record);
   if (end_running(statement) && status == DBSQL_ERROR_EXECUTION) {
     /* Servers tell a cancelled statement in several ways; we know that we asked for it. */
     if (error && *error && !(*error)->is_static) (*error)->kind = DBSQL_ERROR_CANCELLED;
     status = DBSQL_ERROR_CANCELLED;
   }
   status = connection_end(connection, &call, statement->query_id, status, error);
+  note_failure(&record, status, error);
   if (status != DBSQL_OK) abandon(connection, operation, &call, status);
   return status;
 }
@@ -236,7 +308,10 @@ dbsql_status statement_cancel(dbsql_statement *statement, const dbsql_call *user
   if (!known) return DBSQL_OK;
   struct call call;
   call_begin(&call, user_call, cancel_ms);
+  int64_t started_ns = telemetry_now(connection->telemetry);
   dbsql_status status = connection->backend->ops->cancel(connection->backend, &key, &call, error);
+  telemetry_operation(connection->telemetry, operation_type_CANCEL_STATEMENT, key.guid, started_ns, false, status, error ? *error : NULL,
+                      PLACE_ANY);
   return connection_end(connection, &call, key.id, status, error);
 }
 
@@ -247,10 +322,16 @@ dbsql_status connection_metadata(dbsql_connection *connection, const struct back
   struct call call;
   dbsql_status status = connection_begin(connection, user_call, &call, error);
   if (status != DBSQL_OK) return status;
+  struct telemetry_statement record;
+  telemetry_before_execute(connection->telemetry, &record, session_telemetry_metadata(request->kind), statement_type_METADATA);
   status = ops->metadata(connection->backend, request, &call, &operation, error);
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
-  if (status == DBSQL_OK) status = result_open(connection, operation, 0, &call, out, error);
+  note_operation(&record, operation);
+  telemetry_executed(&record);
+  if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
+  if (status == DBSQL_OK) result_record(*out, &record);
   status = connection_end(connection, &call, operation ? operation->key.id : "", status, error);
+  note_failure(&record, status, error);
   if (status != DBSQL_OK) abandon(connection, operation, &call, status);
   return status;
 }

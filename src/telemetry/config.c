@@ -27,42 +27,6 @@ bool telemetry_is_killed(const char *variable) {
   return variable && telemetry_parse_bool(variable, &value) && value;
 }
 
-static bool unit_of(const char **at, double *ms) {
-  static const struct {
-    const char *name;
-    double ms;
-  } units[] = {{"ms", 1}, {"us", 1e-3}, {"ns", 1e-6}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-  for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-    size_t length = strlen(units[i].name);
-    if (strncmp(*at, units[i].name, length) == 0) {
-      *at += length;
-      *ms = units[i].ms;
-      return true;
-    }
-  }
-  return false;
-}
-
-bool telemetry_parse_duration(const char *text, int64_t *ms) {
-  if (text_parse_int64(text, strlen(text), ms)) return true;
-  double total = 0;
-  const char *at = text;
-  if (!*at) return false;
-  while (*at) {
-    double number = 0, place = 0.1, unit;
-    bool digits = false;
-    for (; text_is_digit(*at); at++, digits = true) number = number * 10 + (*at - '0');
-    if (*at == '.') {
-      for (at++; text_is_digit(*at); at++, digits = true, place /= 10) number += (*at - '0') * place;
-    }
-    if (!digits || !unit_of(&at, &unit)) return false;
-    total += number * unit;
-    if (total > 1e15) return false;
-  }
-  *ms = (int64_t)(total + 0.5);
-  return true;
-}
-
 static bool parse_hex(const char *text, size_t bytes, uint8_t *out) {
   for (size_t i = 0; i < bytes * 2; i++) {
     char c = text[i];
@@ -164,7 +128,8 @@ static dbsql_status put(struct telemetry_config *config, int id, const char *val
       break;
     case SETTING_INT:
     case SETTING_DURATION:
-      if (setting->type == SETTING_INT ? !text_parse_int64(value, strlen(value), &number) : !telemetry_parse_duration(value, &number)) {
+      if (setting->type == SETTING_INT ? !text_parse_int64(value, strlen(value), &number)
+                                       : !text_parse_duration(value, strlen(value), &number)) {
         return bad(setting, setting->type == SETTING_INT ? "must be a whole number" : "must be milliseconds, or a time such as 30s", error);
       }
       if (number < setting->min || number > setting->max) {

@@ -66,8 +66,6 @@ bool telemetry_is_killed(const char *variable);
 
 /* Go's bool texts, and yes, no, on, off; any case. */
 bool telemetry_parse_bool(const char *text, bool *value);
-/* `250` and `250ms`, `30s`, `1m30s`, `1.5h`: milliseconds. */
-bool telemetry_parse_duration(const char *text, int64_t *ms);
 
 /* A W3C trace parent. */
 struct trace_parent {

@@ -173,6 +173,12 @@ void telemetry_polled(struct telemetry_statement *statement, int64_t took_ns) {
   if (took_ns > 0) statement->poll_ns += took_ns;
 }
 
+void telemetry_polls(struct telemetry_statement *statement, int32_t count, int64_t took_ns) {
+  if (!statement->owner || count <= 0) return;
+  statement->poll_count = count < INT32_MAX - statement->poll_count ? statement->poll_count + count : INT32_MAX;
+  if (took_ns > 0) statement->poll_ns += took_ns;
+}
+
 void telemetry_executed(struct telemetry_statement *statement) {
   if (statement->owner && statement->executed_ns == 0) statement->executed_ns = clock_now_ns();
 }
@@ -208,6 +214,23 @@ void telemetry_chunk(struct telemetry_statement *statement, int64_t took_ns, int
   while (slowest < ms &&
          !atomic_compare_exchange_weak_explicit(&statement->chunk_slowest_ms, &slowest, ms, memory_order_relaxed, memory_order_relaxed)) {
   }
+}
+
+void telemetry_add_chunks(struct telemetry_statement *statement, const struct telemetry_chunks *chunks) {
+  if (!statement->owner) return;
+  atomic_fetch_add_explicit(&statement->chunks, (int_fast32_t)(chunks->iterated < INT32_MAX ? chunks->iterated : INT32_MAX),
+                            memory_order_relaxed);
+  atomic_store_explicit(&statement->chunks_present, (int_fast32_t)(chunks->present < INT32_MAX ? chunks->present : INT32_MAX),
+                        memory_order_relaxed);
+  atomic_fetch_add_explicit(&statement->bytes, chunks->bytes, memory_order_relaxed);
+  atomic_fetch_add_explicit(&statement->chunk_sum_ms, to_ms(chunks->sum_ns), memory_order_relaxed);
+  if (atomic_load_explicit(&statement->chunk_first_ms, memory_order_relaxed) == 0) {
+    atomic_store_explicit(&statement->chunk_first_ms, to_ms(chunks->first_ns), memory_order_relaxed);
+  }
+  if (atomic_load_explicit(&statement->chunk_slowest_ms, memory_order_relaxed) < to_ms(chunks->slowest_ns)) {
+    atomic_store_explicit(&statement->chunk_slowest_ms, to_ms(chunks->slowest_ns), memory_order_relaxed);
+  }
+  telemetry_retried(statement, chunks->retries);
 }
 
 void telemetry_chunk_failed(struct telemetry_statement *statement, int64_t chunk_id) {
@@ -349,7 +372,7 @@ static void unlist_handle(struct telemetry_state *state, struct telemetry *telem
 dbsql_status telemetry_open(const struct telemetry_target *target, const struct telemetry_config *config, struct telemetry **out,
                             dbsql_error **error) {
   *out = NULL;
-  enum telemetry_choice choice = telemetry_config_choice(config, is_killed());
+  enum telemetry_choice choice = target->no_vendor ? CHOICE_OFF : telemetry_config_choice(config, is_killed());
   bool traces = telemetry_config_int(config, SETTING_exporter) != TRACES_NONE;
   struct trace_parent parent;
   trace_parent_parse(telemetry_config_text(config, SETTING_trace_parent), &parent);

@@ -40,6 +40,7 @@ struct telemetry_target {
   dbsql_telemetry_function callback; /* may be NULL */
   void *callback_user;
   const struct log *log; /* copied */
+  bool no_vendor;        /* the host is no workspace: only the user's own sinks */
 };
 
 /* `*telemetry` is NULL if nothing is wanted. Fails only if memory is short. */
@@ -104,6 +105,8 @@ void telemetry_set_id(struct telemetry_statement *statement, const uint8_t id[16
 void telemetry_set_internal(struct telemetry_statement *statement, bool internal);
 void telemetry_set_volume(struct telemetry_statement *statement, uint8_t volume_operation);
 void telemetry_polled(struct telemetry_statement *statement, int64_t took_ns);
+/* The same for several. */
+void telemetry_polls(struct telemetry_statement *statement, int32_t count, int64_t took_ns);
 /* Execution is over: what comes now is reading. The first call counts. */
 void telemetry_executed(struct telemetry_statement *statement);
 /* The first rows are there, and what they look like: enum tag_execution_result. */
@@ -111,6 +114,12 @@ void telemetry_ready(struct telemetry_statement *statement, uint8_t format, bool
 void telemetry_fetching(struct telemetry_statement *statement);
 /* A page or file has come. A latency of 0 is none. */
 void telemetry_chunk(struct telemetry_statement *statement, int64_t took_ns, int64_t bytes);
+/* What was counted elsewhere. */
+struct telemetry_chunks {
+  int64_t present, iterated, bytes, retries;
+  int64_t first_ns, slowest_ns, sum_ns;
+};
+void telemetry_add_chunks(struct telemetry_statement *statement, const struct telemetry_chunks *chunks);
 void telemetry_chunk_failed(struct telemetry_statement *statement, int64_t chunk_id);
 void telemetry_chunks_present(struct telemetry_statement *statement, int32_t count);
 void telemetry_retried(struct telemetry_statement *statement, int64_t count);
