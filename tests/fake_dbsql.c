@@ -100,6 +100,9 @@ struct dbsql_config {
   char host[256];
   char token[256];
   char options[512]; /* what was set, one after the other */
+  bool effective;
+  dbsql_browser_function browser;
+  void *browser_user;
 };
 
 dbsql_status dbsql_config_new(dbsql_config **config, dbsql_error **error) {
@@ -124,7 +127,10 @@ dbsql_status dbsql_config_set(dbsql_config *config, const char *name, const char
 }
 dbsql_status dbsql_config_get(const dbsql_config *config, const char *name, char **value, dbsql_error **error) {
   (void)error;
-  *value = strcmp(name, "host") == 0 && config->host[0] != '\0' ? strdup(config->host) : NULL;
+  *value = NULL;
+  if (strcmp(name, "host") == 0 && config->host[0] != '\0') *value = strdup(config->host);
+  if (strcmp(name, "auth_type") == 0 && config->effective)
+    *value = strdup(config->token[0] != '\0' ? "pat" : strstr(config->options, "oauth-u2m") ? "oauth-u2m" : "none");
   return DBSQL_OK;
 }
 /* [token@]host */
@@ -142,6 +148,39 @@ dbsql_status dbsql_config_load_environment(dbsql_config *config, dbsql_error **e
   const char *token = getenv("DATABRICKS_TOKEN");
   if (host != NULL && config->host[0] == '\0') snprintf(config->host, sizeof config->host, "%s", host);
   if (token != NULL && config->token[0] == '\0') snprintf(config->token, sizeof config->token, "%s", token);
+  return DBSQL_OK;
+}
+/* What was set counts as it is: nothing follows from anything. */
+dbsql_status dbsql_config_effective(const dbsql_config *config, dbsql_config **effective, dbsql_error **error) {
+  if (strcmp(config->host, "refused") == 0) return fail(error, DBSQL_ERROR_DRIVER, "HY024", "", "invalid configuration");
+  *effective = malloc(sizeof **effective);
+  **effective = *config;
+  (*effective)->effective = true;
+  return DBSQL_OK;
+}
+const char *dbsql_config_source(const dbsql_config *config, const char *name) {
+  if (strcmp(name, "host") == 0) return config->host[0] != '\0' ? "option" : "default";
+  if (strcmp(name, "access_token") == 0) return config->token[0] != '\0' ? "environment" : "default";
+  return strstr(config->options, name) != NULL ? "option" : "default";
+}
+void dbsql_config_set_browser(dbsql_config *config, dbsql_browser_function open, void *user) {
+  config->browser = open;
+  config->browser_user = user;
+}
+/* A token that was set is the token; the host "person" shows a page. */
+dbsql_status dbsql_sign_in(const dbsql_config *config, const dbsql_call *call, char **token, int64_t *expires_at_ms, dbsql_error **error) {
+  (void)call;
+  if (strcmp(config->host, "person") == 0 && !(config->browser != NULL && config->browser(config->browser_user, "https://page")))
+    return fail(error, DBSQL_ERROR_REQUEST, "28000", "", "no page");
+  if (strcmp(config->host, "secure") == 0) return fail(error, DBSQL_ERROR_REQUEST, "28000", "", "not let in");
+  *token = strdup(config->token[0] != '\0' ? config->token : "it's a token");
+  if (expires_at_ms != NULL) *expires_at_ms = 1700000000000;
+  return DBSQL_OK;
+}
+dbsql_status dbsql_sign_out(const dbsql_config *config, const dbsql_call *call, bool *was_there, dbsql_error **error) {
+  (void)call;
+  (void)error;
+  if (was_there != NULL) *was_there = strcmp(config->host, "person") == 0;
   return DBSQL_OK;
 }
 bool dbsql_option_describe(size_t index, dbsql_option_info *info) {

@@ -470,6 +470,56 @@ static void commands_redirect_and_include(void **state) {
   has(err, "include each other");
 }
 
+static void auth_signs_in(void **state) {
+  (void)state;
+  assert_int_equal(run("auth|login|-d|person|--no-browser"), 0);
+  has(err, "open this page to sign in: https://page\n");
+  assert_string_equal(out, "signed in to person (oauth-u2m), with a token that is good until 2023-11-14T22:13:20Z\n");
+  assert_int_equal(run("auth|token|-d|secret@h"), 0);
+  assert_string_equal(out, "secret\n");
+  assert_string_equal(err, "");
+  /* Only login shows a page. */
+  assert_int_equal(run("auth|token|-d|person|--no-browser"), 3);
+  assert_string_equal(out, "");
+  has(err, "run dbsql auth login");
+  assert_int_equal(run("auth|token|-d|secure"), 3);
+  has(err, "not let in");
+  assert_int_equal(run("auth|env|-d|h"), 0);
+  assert_string_equal(
+      out, "export DATABRICKS_HOST='https://h'\nexport DATABRICKS_AUTH_TYPE='pat'\nexport DATABRICKS_TOKEN='it'\\''s a token'\n");
+  assert_int_equal(run("auth|logout|-d|person"), 0);
+  assert_string_equal(out, "the tokens are removed\n");
+  assert_int_equal(run("auth|logout|-d|h"), 0);
+  assert_string_equal(out, "there were no tokens\n");
+}
+
+static void auth_describes(void **state) {
+  (void)state;
+  assert_int_equal(run("auth|describe|-d|secret@h"), 0);
+  assert_string_equal(
+      out, "auth_type: pat\nbecause: access_token is set (environment)\nhost: h (option)\naccess_token: (hidden) (environment)\n");
+  assert_int_equal(run("auth|describe|-d|h"), 0);
+  has(out, "because: nothing is set to sign in with");
+  assert_int_equal(run("auth|describe|-d|refused"), 2);
+  has(err, "invalid configuration");
+}
+
+static void auth_is_checked(void **state) {
+  (void)state;
+  assert_int_equal(run("auth"), 2);
+  has(err, "needs a command: login");
+  assert_int_equal(run("auth|logon|-d|h"), 2);
+  has(err, "no dbsql auth logon");
+  assert_int_equal(run("auth|token|-d|h|-c|SELECT 1"), 2);
+  has(err, "takes no");
+  assert_int_equal(run("auth|token|--local"), 2);
+  assert_int_equal(run("auth|--help"), 0);
+  has(out, "Usage: dbsql auth");
+  assert_int_equal(run("auth|token"), 2);
+  has(err, "no server is named");
+  assert_int_equal(run_to("auth|token|-d|h", "", 0, "/dev/full"), 4);
+}
+
 static void help_and_options(void **state) {
   (void)state;
   assert_int_equal(run("--help"), 0);
@@ -676,6 +726,9 @@ int main(void) {
       cmocka_unit_test(commands_look_into_the_catalog),
       cmocka_unit_test(commands_change_settings),
       cmocka_unit_test(commands_redirect_and_include),
+      cmocka_unit_test(auth_signs_in),
+      cmocka_unit_test(auth_describes),
+      cmocka_unit_test(auth_is_checked),
       cmocka_unit_test(help_and_options),
       cmocka_unit_test(prompt_runs_statements),
       cmocka_unit_test(interrupt_ends_the_statement_only),

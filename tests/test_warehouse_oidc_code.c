@@ -130,7 +130,7 @@ static void page_denied(void **state) {
   oidc_location_parameter(&response, "error", error, sizeof error);
   assert_string_equal(error, "access_denied");
   oidc_response_free(&response);
-  /* A button that is not there; a page that was not shown; a button pressed twice. */
+  /* A button that is not there; a page that was not shown. */
   response = oidc_consent(&client, query, "perhaps");
   assert_int_equal(response.status, 400);
   oidc_response_free(&response);
@@ -140,6 +140,26 @@ static void page_denied(void **state) {
   response = oidc_send(&client, "DELETE", "/oidc/v1/authorize", NULL, NULL, NULL);
   assert_int_equal(response.status, 405);
   oidc_response_free(&response);
+  free(query);
+}
+
+/* Who presses the button again gets no second code. */
+static void page_twice(void **state) {
+  (void)state;
+  char url[4096], consent[128] = "", *query = oidc_authorize_query(NULL, NULL);
+  snprintf(url, sizeof url, "/oidc/v1/authorize?%s", query);
+  struct oidc_response response = oidc_send(&client, "GET", url, NULL, NULL, NULL);
+  const char *at = strstr(response.body, "name=\"consent\" value=\"");
+  assert_non_null(at);
+  assert_int_equal(sscanf(at, "name=\"consent\" value=\"%100[^\"]", consent), 1);
+  oidc_response_free(&response);
+  for (int round = 0; round < 2; round++) {
+    char *form = oidc_form("consent", consent, "decision", "allow", NULL);
+    response = oidc_send(&client, "POST", "/oidc/v1/authorize", form, NULL, NULL);
+    assert_int_equal(response.status, round == 0 ? 303 : 400);
+    oidc_response_free(&response);
+    free(form);
+  }
   free(query);
 }
 
@@ -346,6 +366,7 @@ int main(void) {
       cmocka_unit_test(page_stays),
       cmocka_unit_test(page_tells),
       cmocka_unit_test(page_denied),
+      cmocka_unit_test(page_twice),
       cmocka_unit_test(redirects),
       cmocka_unit_test(code_good),
       cmocka_unit_test(code_refusals),
