@@ -54,11 +54,16 @@ static void close_result_operation(dbsql_result *result, const struct call *call
   int64_t started_ns = telemetry_now(connection->telemetry);
   uint8_t guid[16];
   memcpy(guid, result->operation->key.guid, sizeof guid);
-  /* With the session its operations are gone. */
-  bool tell = atomic_load(&connection->is_open);
+  /* With the session its operations are gone; and what somebody else goes on with is closed by whoever reads its end. */
+  bool tell = atomic_load(&connection->is_open) && (!result->is_detached || result->at_end);
   connection->backend->ops->close_operation(result->operation, tell ? &farewell : NULL);
   if (tell) telemetry_statement_closed(connection->telemetry, guid, started_ns, DBSQL_OK, NULL);
   result->operation = NULL;
+}
+
+int64_t result_rows_read(const dbsql_result *result) {
+  /* The cursor has the whole batch, but has delivered it only as far as its row. */
+  return result->batch.release ? result->rows_handed_out - result->row_count + result->row + 1 : result->rows_handed_out;
 }
 
 /* What came in files is counted where they are read. */
@@ -141,14 +146,14 @@ static dbsql_status read_affected_rows(dbsql_result *result, const struct call *
   return status;
 }
 
-/* Makes the result of an operation that has finished. Takes the operation over only on success. */
-static dbsql_status result_new(dbsql_connection *connection, struct backend_operation *operation, const struct call *call,
-                               dbsql_result **out, dbsql_error **error) {
+dbsql_status result_open(dbsql_connection *connection, struct backend_operation *operation, int64_t first_row, const struct call *call,
+                         dbsql_result **out, dbsql_error **error) {
   const struct backend_ops *ops = connection->backend->ops;
   dbsql_result *result = mem_alloc_zero(1, sizeof *result);
   if (!result) return error_no_memory(error);
   result->connection = connection_ref(connection);
   result->affected_rows = -1;
+  result->first_row = first_row;
   result->row = -1;
   memcpy(result->query_id, operation->key.id, sizeof result->query_id);
   struct page_source source = {result, fetch_page, connection->backend->protocol_version > last_hive_protocol};
@@ -159,6 +164,7 @@ static dbsql_status result_new(dbsql_connection *connection, struct backend_oper
     result->operation = operation;
     result_reader_init(&result->reader, source, result->schema, (size_t)config_int(connection->config, OPTION_max_response_bytes), &first);
     result->reader.log = &connection->config->log;
+    result->reader.next_row = first_row;
     result->reader.max_memory = config_int(connection->config, OPTION_max_memory_bytes);
     result->reader.files = (struct file_source){&connection->files, connection, connection_transfers};
     status = result_reader_start(&result->reader, error);
@@ -281,7 +287,7 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
   note_operation(&record, operation);
   telemetry_executed(&record);
-  if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
+  if (status == DBSQL_OK) status = result_open(connection, operation, 0, &call, out, error);
   if (status == DBSQL_OK) result_record(*out, &record);
   if (end_running(statement) && status == DBSQL_ERROR_EXECUTION) {
     /* Servers tell a cancelled statement in several ways; we know that we asked for it. */
@@ -328,7 +334,7 @@ dbsql_status connection_metadata(dbsql_connection *connection, const struct back
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
   note_operation(&record, operation);
   telemetry_executed(&record);
-  if (status == DBSQL_OK) status = result_new(connection, operation, &call, out, error);
+  if (status == DBSQL_OK) status = result_open(connection, operation, 0, &call, out, error);
   if (status == DBSQL_OK) result_record(*out, &record);
   status = connection_end(connection, &call, operation ? operation->key.id : "", status, error);
   note_failure(&record, status, error);

@@ -31,6 +31,8 @@ struct dbsql_result {
   struct result_reader reader;
   char query_id[guid_text_size];
   int64_t affected_rows;
+  int64_t first_row;       /* of the server's result: 0 unless this is the rest of one */
+  bool is_detached;        /* somebody else may go on with it: it stays open on the server */
   struct ArrowArray ahead; /* a batch that was looked at before the caller asked for it; release NULL if there is none */
   int64_t rows_handed_out;
   bool at_end;
@@ -49,6 +51,16 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
 dbsql_status statement_cancel(dbsql_statement *statement, const dbsql_call *user_call, dbsql_error **error);
 dbsql_status connection_metadata(dbsql_connection *connection, const struct backend_metadata *request, const dbsql_call *user_call,
                                  dbsql_result **result, dbsql_error **error);
+
+/* Makes the result of an operation that has finished, from row `first_row` on. Takes the operation over only on success. */
+dbsql_status result_open(dbsql_connection *connection, struct backend_operation *operation, int64_t first_row, const struct call *call,
+                         dbsql_result **result, dbsql_error **error);
+/* Rows that the caller has seen. */
+int64_t result_rows_read(const dbsql_result *result);
+/* resume.c. The token is for mem_free_secret(). */
+dbsql_status result_resume_token(dbsql_result *result, char **token, dbsql_error **error);
+dbsql_status connection_resume(dbsql_connection *connection, const char *token, const dbsql_call *user_call, dbsql_result **result,
+                               dbsql_error **error);
 
 /* The next batch for the caller; at the end batch->release is NULL, and the operation has been closed. */
 dbsql_status result_next(dbsql_result *result, const dbsql_call *user_call, struct ArrowArray *batch, dbsql_error **error);
