@@ -389,6 +389,29 @@ static void pages_hold_so_many_links(void **state) {
   close_place(&place);
 }
 
+static void the_smaller_limit_counts(void **state) {
+  (void)state;
+  static const struct {
+    int64_t request, option;
+    bool one_file;
+    int64_t most;
+  } cases[] = {{0, 0, true, 1 << 20}, {3000, 0, false, 3000}, {0, 3000, false, 3000}, {3000, 2000, false, 2000}, {2000, 3000, false, 2000}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct links_options options = small_files();
+    struct place place;
+    struct link_list list;
+    options.file_bytes = cases[i].option;
+    open_place(&place, &options, true);
+    place.operation.request.file_bytes = cases[i].request;
+    get_page(&place, 0, 0, &list);
+    assert_int_equal(list.count == 1, cases[i].one_file);
+    for (size_t l = 0; l < list.count; l++) assert_true(list.items[l].bytes <= cases[i].most);
+    if (!cases[i].one_file) assert_true(list.items[0].bytes > cases[i].most / 2);
+    free_page(&list);
+    close_place(&place);
+  }
+}
+
 /* ---- Links ----------------------------------------------------------------------------------------------------------------------------
  */
 
@@ -806,12 +829,19 @@ static void faults_are_read(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(files_tile_the_result),    cmocka_unit_test(small_results_stay_inline),
-                                     cmocka_unit_test(pages_hold_so_many_links), cmocka_unit_test(links_can_be_had_again),
-                                     cmocka_unit_test(bad_links_are_refused),    cmocka_unit_test(files_outlive_their_operation),
-                                     cmocka_unit_test(ranges_are_served),        cmocka_unit_test(files_can_be_prepared),
-                                     cmocka_unit_test(faults_of_links),          cmocka_unit_test(faults_of_answers),
-                                     cmocka_unit_test(faults_of_transport),      cmocka_unit_test(faults_of_contents),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(files_tile_the_result),
+                                     cmocka_unit_test(small_results_stay_inline),
+                                     cmocka_unit_test(pages_hold_so_many_links),
+                                     cmocka_unit_test(the_smaller_limit_counts),
+                                     cmocka_unit_test(links_can_be_had_again),
+                                     cmocka_unit_test(bad_links_are_refused),
+                                     cmocka_unit_test(files_outlive_their_operation),
+                                     cmocka_unit_test(ranges_are_served),
+                                     cmocka_unit_test(files_can_be_prepared),
+                                     cmocka_unit_test(faults_of_links),
+                                     cmocka_unit_test(faults_of_answers),
+                                     cmocka_unit_test(faults_of_transport),
+                                     cmocka_unit_test(faults_of_contents),
                                      cmocka_unit_test(faults_are_read)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

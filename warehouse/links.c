@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "memory.h"
 
-enum { KEY_SIZE = 32, SIGNATURE_SIZE = 32, DEAD_LINKS = 256 };
+enum { KEY_SIZE = 32, SIGNATURE_SIZE = 32, DEAD_LINKS = 256, USUAL_FILE_BYTES = 20 << 20 };
 
 /* A file by the first cut of the result. */
 struct original {
@@ -150,7 +150,9 @@ static struct linked *linked_new(const struct operation *operation) {
 }
 
 static int64_t file_target(const struct links *links, const struct operation *operation) {
-  return operation->request.file_bytes > 0 ? operation->request.file_bytes : links->options.file_bytes;
+  int64_t wanted = operation->request.file_bytes, most = links->options.file_bytes;
+  if (wanted > 0) return most > 0 && most < wanted ? most : wanted;
+  return most > 0 ? most : USUAL_FILE_BYTES;
 }
 
 static void add_original(struct linked *linked, int64_t first, int64_t count, int64_t bytes, int64_t stored) {

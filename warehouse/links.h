@@ -16,7 +16,7 @@
 
 struct links_options {
   int64_t threshold;  /* a result of fewer bytes is sent inline */
-  int64_t file_bytes; /* of a file, decompressed, unless the client says otherwise */
+  int64_t file_bytes; /* of a file at most, decompressed, also if the client allows more; 0: as the client says */
   int64_t per_page;   /* links in one answer */
   int64_t life_ms;
   bool refresh_splits; /* links that are got again lead to smaller files */

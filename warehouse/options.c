@@ -42,7 +42,7 @@ const char options_help[] =
     "CloudFetch (docs/warehouse.md):\n"
     "      --no-cloudfetch         send all results inline\n"
     "      --cloudfetch-threshold BYTES    send results of so many bytes, decompressed, as files (default 4194304; 0: all)\n"
-    "      --file-bytes N          of a file, decompressed, unless the client says otherwise (default 20971520)\n"
+    "      --file-bytes N          of a file at most, decompressed (default: what the client says, else 20971520)\n"
     "      --links-per-page N      at most so many links in one answer (default 32)\n"
     "      --link-life-ms N        how long a link can be used (default 900000)\n"
     "      --keep-links-mb N       how much of closed results is kept for links that still live (default 1024)\n"
@@ -124,7 +124,6 @@ enum options_outcome options_read(struct options *options, int count, char **arg
   int64_t port = 8123;
   *options = (struct options){.host = "127.0.0.1",
                               .cloudfetch_threshold = INT64_C(4) << 20,
-                              .file_bytes = INT64_C(20) << 20,
                               .links_per_page = 32,
                               .link_life_ms = 900000,
                               .keep_links_mb = 1024,
