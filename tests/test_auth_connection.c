@@ -378,6 +378,26 @@ static void oauth_through_options(void **state) {
   http_server_stop(oidc);
 }
 
+/* one provider for all connections of a configuration, until what it is made from changes */
+static void connections_share_their_provider(void **state) {
+  UNUSED(state);
+  struct http_server *oidc = http_server_start(&(struct http_server_settings){.handler = token_endpoint});
+  char more[256];
+  snprintf(more, sizeof more, "client_id=robot;client_secret=one;token_endpoint=%s/token", http_server_url(oidc));
+  dbsql_config *config = config_of(more);
+  for (int i = 0; i < 3; i++) assert_int_equal(dbsql_connection_close(connection_of(config), NULL, NULL), DBSQL_OK);
+  assert_int_equal(http_server_requests(oidc), 1);
+  dbsql_connection *connection = connection_of(config);
+  assert_int_equal(dbsql_config_set(config, "client_secret", "two", NULL), DBSQL_OK);
+  for (int i = 0; i < 3; i++) assert_int_equal(dbsql_connection_close(connection_of(config), NULL, NULL), DBSQL_OK);
+  assert_int_equal(http_server_requests(oidc), 2);
+  assert_int_equal(dbsql_connection_ping(connection, NULL, NULL), DBSQL_OK);
+  dbsql_config_free(config);
+  assert_int_equal(dbsql_connection_close(connection, NULL, NULL), DBSQL_OK);
+  assert_int_equal(http_server_requests(oidc), 2);
+  http_server_stop(oidc);
+}
+
 /* 1.9: after a fallback that the server refuses, the error tells of the failed exchange; federation as an option */
 static void federation_through_options(void **state) {
   UNUSED(state);
@@ -403,7 +423,7 @@ int main(void) {
       TEST(setting_providers),          TEST(a_401_is_answered_with_another_token),
       TEST(refusals_that_stay),         TEST(callbacks_that_use_their_connection),
       TEST(callbacks_that_block),       TEST(oauth_through_options),
-      TEST(federation_through_options),
+      TEST(federation_through_options), TEST(connections_share_their_provider),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

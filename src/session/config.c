@@ -7,9 +7,27 @@
 #include "base/text.h"
 #include "session/config_internal.h"
 
+static void slot_destroy(struct shared *shared) {
+  struct sign_in_slot *slot = (struct sign_in_slot *)(void *)shared;
+  shared_drop(slot->provider);
+  pthread_mutex_destroy(&slot->lock);
+  mem_free(slot);
+}
+
+static struct sign_in_slot *slot_new(void) {
+  struct sign_in_slot *slot = mem_alloc_zero(1, sizeof *slot);
+  if (!slot) return NULL;
+  shared_init(&slot->shared, slot_destroy);
+  pthread_mutex_init(&slot->lock, NULL);
+  return slot;
+}
+
 dbsql_status dbsql_config_new(dbsql_config **config, dbsql_error **error) {
   *config = mem_alloc_zero(1, sizeof **config);
-  return *config ? DBSQL_OK : error_no_memory(error);
+  if (*config && ((*config)->sign_in = slot_new()) != NULL) return DBSQL_OK;
+  mem_free(*config);
+  *config = NULL;
+  return error_no_memory(error);
 }
 
 void dbsql_config_free(dbsql_config *config) {
@@ -33,6 +51,7 @@ void config_release(dbsql_config *config) {
   mem_free(config->environment_host);
   mem_free(config->profile_host);
   shared_drop(config->provider);
+  if (config->sign_in) shared_drop(&config->sign_in->shared);
 }
 
 void config_set_provider(dbsql_config *config, struct shared *provider) {
@@ -126,6 +145,8 @@ dbsql_status config_copy(const dbsql_config *from, dbsql_config **to, dbsql_erro
   copy->telemetry_user = from->telemetry_user;
   copy->log = from->log;
   config_set_provider(copy, from->provider);
+  copy->sign_in = from->sign_in;
+  if (copy->sign_in) shared_keep(&copy->sign_in->shared);
   *to = copy;
   return DBSQL_OK;
 }

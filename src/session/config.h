@@ -5,6 +5,8 @@
 #ifndef DBSQL_SESSION_CONFIG_H
 #define DBSQL_SESSION_CONFIG_H
 
+#include <pthread.h>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -53,6 +55,14 @@ struct option_value {
   struct secret *secret; /* STRING that is a secret */
 };
 
+/* What the connections of one configuration share: the provider that the last of them made, by what it was made from (sign_in.c). */
+struct sign_in_slot {
+  struct shared shared;
+  pthread_mutex_t lock;
+  struct shared *provider; /* a dbsql_token_provider; may be NULL */
+  uint8_t made_from[32];
+};
+
 struct dbsql_config {
   struct option_value values[OPTION_COUNT];
   struct session_parameter *parameters; /* in the order of their first setting */
@@ -62,6 +72,7 @@ struct dbsql_config {
   char *environment_host;         /* what the environment names as host: its credentials are for no other (T3); NULL if it names none */
   char *profile_host;             /* and the profile */
   struct shared *provider;        /* a dbsql_token_provider, which the configuration itself knows nothing of; may be NULL */
+  struct sign_in_slot *sign_in;   /* shared with the copies */
   dbsql_browser_function browser; /* NULL: the system's */
   void *browser_user;
   bool environment_loaded; /* what the environment says counts, also for what only telemetry reads */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "auth/crypto.h"
 #include "auth/methods.h"
 #include "base/mem.h"
 #include "session/connection.h"
@@ -125,11 +126,68 @@ dbsql_status sign_in_context(const dbsql_config *config, const struct http_setti
   return status;
 }
 
+/* ---- One provider for all connections that sign in the same way ----------------------------------------------------------- */
+
+/* A hash of everything that a provider is made from: the options from auth_type to federation_fallback, and whom it is for. */
+static bool made_from(const dbsql_config *config, uint8_t out[sha256_size]) {
+  struct buf all = BUF_INIT;
+  buf_printf(&all, "%s:%lld:%d:%d:%p:%p:%p:", config_text(config, OPTION_host), (long long)config_int(config, OPTION_port),
+             config_bool(config, OPTION_tls), config_bool(config, OPTION_ignore_environment), (void *)config->provider,
+             (void *)(uintptr_t)config->browser, config->browser_user);
+  for (int id = OPTION_auth_type; id <= OPTION_federation_fallback; id++) {
+    const struct secret *secret = config_secret(config, (enum option_id)id);
+    struct slice text = secret ? slice_of(secret_text(secret), secret_length(secret)) : slice_text(config_text(config, (enum option_id)id));
+    buf_printf(&all, "%d=%lld:%zu:", id, (long long)config_int(config, (enum option_id)id), text.size);
+    buf_append_slice(&all, text);
+  }
+  bool ok = !buf_failed(&all) && crypto_sha256(all.data, all.size, out);
+  buf_free_secret(&all);
+  return ok;
+}
+
+/* Its own, federated if that is wanted, and with a cache around it if it is worth one. */
+static dbsql_status make_whole(const dbsql_config *config, dbsql_token_provider **provider, dbsql_error **error) {
+  dbsql_status status = make_provider(config, provider, error);
+  if (status == DBSQL_OK && config_bool(config, OPTION_federation)) status = federate(config, provider, error);
+  if (status != DBSQL_OK || !(*provider)->needs_cache) return status;
+  dbsql_token_provider *cached;
+  status = provider_cached(*provider, 0, &cached, error);
+  if (status != DBSQL_OK) return status;
+  provider_drop(*provider);
+  *provider = cached;
+  return DBSQL_OK;
+}
+
+/* The one of the slot if it fits; otherwise a new one, which takes its place. */
+static dbsql_status find_provider(const dbsql_config *config, dbsql_token_provider **provider, dbsql_error **error) {
+  struct sign_in_slot *slot = config->sign_in;
+  uint8_t key[sha256_size];
+  int64_t type = config_int(config, OPTION_auth_type);
+  bool is_cheap = (type == AUTH_PAT || type == AUTH_EXTERNAL) && !config_bool(config, OPTION_federation);
+  if (!slot || is_cheap) return make_whole(config, provider, error);
+  if (!made_from(config, key)) return error_no_memory(error);
+  dbsql_status status = DBSQL_OK;
+  struct shared *old = NULL;
+  pthread_mutex_lock(&slot->lock);
+  if (slot->provider && memcmp(slot->made_from, key, sizeof key) == 0) {
+    *provider = provider_keep((dbsql_token_provider *)(void *)slot->provider);
+  } else {
+    status = make_whole(config, provider, error);
+    if (status == DBSQL_OK) {
+      old = slot->provider;
+      slot->provider = &provider_keep(*provider)->shared;
+      memcpy(slot->made_from, key, sizeof key);
+    }
+  }
+  pthread_mutex_unlock(&slot->lock);
+  shared_drop(old);
+  return status;
+}
+
 /* Both for the caller to drop, also on failure. */
 static dbsql_status make_both(const dbsql_config *config, const struct http_settings *http, dbsql_token_provider **provider,
                               struct auth_context **context, dbsql_error **error) {
-  dbsql_status status = make_provider(config, provider, error);
-  if (status == DBSQL_OK && config_bool(config, OPTION_federation)) status = federate(config, provider, error);
+  dbsql_status status = find_provider(config, provider, error);
   if (status == DBSQL_OK) status = sign_in_context(config, http, context, error);
   return status;
 }
