@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -34,7 +35,7 @@ struct world {
   bool no_direct_results; /* the first page is to be fetched */
   struct thrift_server *server;
   struct buf schema;
-  bool can_download;
+  atomic_bool can_download;
 };
 
 static void fill_metadata(struct world *world, struct TGetResultSetMetadataResp *metadata) {
