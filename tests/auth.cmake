@@ -17,3 +17,6 @@ dbsql_test(auth_connection base http auth thrift arrow result backend session te
 target_sources(test_auth_connection PRIVATE thrift_server.c)
 target_link_libraries(test_auth_connection PRIVATE test_http_server)
 set_tests_properties(auth_connection PROPERTIES LABELS threads)
+
+dbsql_test(auth_secrets base http auth thrift arrow result backend session telemetry api)
+target_link_libraries(test_auth_secrets PRIVATE test_http_server)

@@ -1,0 +1,141 @@
+/* No secret gets out: every way to sign in, against a server that answers everything with what it was sent (auth.md 3.5, T19, T20). */
+#include "auth_support.h"
+
+#include <unistd.h>
+
+/* How the server answers. */
+struct echo {
+  pthread_mutex_t lock;
+  int status;
+  int form; /* JSON, text, HTML, reason header */
+};
+
+static void append_json(struct buf *out, const char *text) {
+  for (; *text; text++) {
+    if (*text == '"' || *text == '\\') buf_append_byte(out, '\\');
+    buf_append_byte(out, (unsigned char)*text < 0x20 ? ' ' : (uint8_t)*text);
+  }
+}
+
+static void echo_answer(struct http_exchange *exchange, void *user) {
+  struct echo *echo = user;
+  pthread_mutex_lock(&echo->lock);
+  int status = echo->status, form = echo->form;
+  pthread_mutex_unlock(&echo->lock);
+  struct buf body = BUF_INIT, headers = BUF_INIT;
+  static const char *const types[] = {"application/json", "text/plain", "text/html", "application/json"};
+  char *authorization = exchange_header(exchange, "Authorization");
+  buf_printf(&headers, "Content-Type: %s\r\n", types[form]);
+  if (form == 0) {
+    buf_append_text(&body, "{\"error\":\"invalid_client\",\"error_description\":\"you sent ");
+    append_json(&body, exchange->head);
+    append_json(&body, exchange->body);
+    buf_append_text(&body, "\"}");
+  } else if (form == 3) {
+    buf_printf(&headers, "x-thriftserver-error-message: %.400s\r\nx-databricks-reason-phrase: %.400s\r\n",
+               authorization ? authorization : "", exchange->body_size < 400 && !strpbrk(exchange->body, "\r\n") ? exchange->body : "");
+    buf_append_text(&body, "{}");
+  } else {
+    buf_printf(&body, "%s%s%s", form == 2 ? "<html>" : "", exchange->head, exchange->body);
+  }
+  exchange_reply(exchange, status, buf_text(&headers), buf_text(&body));
+  free(authorization);
+  buf_free(&body);
+  buf_free(&headers);
+}
+
+struct lines {
+  pthread_mutex_t lock;
+  struct buf text;
+};
+static void keep_line(void *user, const dbsql_log_record *record) {
+  struct lines *lines = user;
+  pthread_mutex_lock(&lines->lock);
+  buf_append_text(&lines->text, record->message);
+  for (size_t i = 0; i < record->field_count; i++) buf_printf(&lines->text, " %s=%s", record->fields[i].key, record->fields[i].value);
+  buf_append_byte(&lines->text, '\n');
+  pthread_mutex_unlock(&lines->lock);
+}
+
+static void assert_no_secret(const char *text, const char *what) {
+  /* as it is, and as HTTP Basic has it with the client id */
+  static const char *const shapes[] = {"CANARY", "cm9ib3Q6Q0FOQVJZ"};
+  for (size_t i = 0; i < 2; i++) {
+    const char *found = strstr(text, shapes[i]);
+    if (found) fail_msg("%s lets a secret out: ...%.80s", what, found > text + 40 ? found - 40 : text);
+  }
+}
+
+static int refuse_with_secret(void *user, const dbsql_token_request *request, dbsql_token *token) {
+  (void)user, (void)request;
+  token->error_message = "the vault says Authorization: Bearer CANARY-from-the-vault";
+  return 1;
+}
+
+static void nothing_gets_out(void **state) {
+  UNUSED(state);
+  struct echo echo = {.lock = PTHREAD_MUTEX_INITIALIZER};
+  struct http_server *server = http_server_start(&(struct http_server_settings){.handler = echo_answer, .user = &echo});
+  char file[] = "/tmp/dbsql-oidc-XXXXXX";
+  int fd = mkstemp(file);
+  assert_int_equal(write(fd, "CANARY.jwt.x", 12), 12);
+  close(fd);
+  char *foreign = jwt_of("{\"iss\":\"https://accounts.google.com\",\"x\":\"y\"}");
+  char ways[9][1024];
+  const char *url = http_server_url(server);
+  snprintf(ways[0], 1024, "access_token=CANARY-pat");
+  snprintf(ways[1], 1024, "client_id=robot;client_secret=CANARY-secret");
+  snprintf(ways[2], 1024, "client_id=robot;client_secret=CANARY-secret;token_endpoint=%s/t", url);
+  snprintf(ways[3], 1024, "client_id=robot;refresh_token=CANARY-refresh;token_endpoint=%s/t", url);
+  snprintf(ways[4], 1024, "azure_client_id=robot;azure_client_secret=CANARY-azure;azure_tenant_id=t;token_endpoint=%s/t", url);
+  snprintf(ways[5], 1024, "auth_type=file-oidc;oidc_token_file=%s;token_endpoint=%s/t", file, url);
+  snprintf(ways[6], 1024, "access_token=%s;federation=1", foreign);
+  snprintf(ways[7], 1024, "access_token=%s;federation=1;federation_fallback=0", foreign);
+  snprintf(ways[8], 1024, " ");
+  static const int statuses[] = {200, 302, 400, 401, 403, 404, 500};
+  for (size_t way = 0; way < 9; way++) {
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+      for (int form = 0; form < 4; form++) {
+        pthread_mutex_lock(&echo.lock);
+        echo.status = statuses[i];
+        echo.form = form;
+        pthread_mutex_unlock(&echo.lock);
+        struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER, .text = BUF_INIT};
+        char text[1400], what[64];
+        snprintf(text, sizeof text, "host=127.0.0.1;port=%d;tls=0;http_path=/x;ignore_environment=1;retry_max=0;%s",
+                 http_server_port(server), way == 8 ? "catalog=c" : ways[way]);
+        snprintf(what, sizeof what, "way %d, status %d, form %d", (int)way, statuses[i], form);
+        dbsql_config *config;
+        dbsql_connection *connection = NULL;
+        dbsql_error *error = NULL;
+        assert_int_equal(dbsql_config_new(&config, NULL), DBSQL_OK);
+        if (dbsql_config_parse(config, text, SIZE_MAX, &error) != DBSQL_OK) fail_msg("%s", dbsql_error_message(error));
+        if (way == 8) {
+          dbsql_token_source source = {.struct_size = sizeof source, .get_token = refuse_with_secret};
+          dbsql_token_provider *provider;
+          assert_int_equal(dbsql_token_provider_external(&source, &provider, NULL), DBSQL_OK);
+          assert_int_equal(dbsql_config_set_token_provider(config, provider, NULL), DBSQL_OK);
+          dbsql_token_provider_free(provider);
+        }
+        dbsql_config_set_log(config, DBSQL_LOG_TRACE, keep_line, &lines);
+        assert_int_not_equal(dbsql_connect(config, NULL, &connection, &error), DBSQL_OK);
+        assert_no_secret(dbsql_error_message(error), what);
+        assert_no_secret(dbsql_error_class(error), what);
+        assert_lacks(dbsql_error_message(error), foreign);
+        assert_no_secret(lines.text.size ? buf_text(&lines.text) : "", what);
+        if (lines.text.size) assert_lacks(buf_text(&lines.text), foreign);
+        error_clear(&error);
+        buf_free(&lines.text);
+        dbsql_config_free(config);
+      }
+    }
+  }
+  unlink(file);
+  mem_free(foreign);
+  http_server_stop(server);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_gets_out)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
