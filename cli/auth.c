@@ -150,7 +150,8 @@ static int env(struct shell *shell, struct limit *limit) {
   char *value = NULL, *host = NULL, *path = NULL;
   dbsql_config *effective = NULL;
   dbsql_error *error = NULL;
-  int code = report(dbsql_config_effective(shell->config, &effective, &error), error);
+  dbsql_status status = dbsql_config_effective(shell->config, &effective, &error);
+  int code = report(status, error);
   if (code == EXIT_OK) code = get_token(shell, limit, &value);
   if (code == EXIT_OK) {
     dbsql_config_get(effective, "host", &host, NULL);
@@ -173,7 +174,8 @@ static int env(struct shell *shell, struct limit *limit) {
 static int logout(struct shell *shell, struct limit *limit) {
   dbsql_error *error = NULL;
   bool was_there = false;
-  int code = report(dbsql_sign_out(shell->config, limit_call(limit), &was_there, &error), error);
+  dbsql_status status = dbsql_sign_out(shell->config, limit_call(limit), &was_there, &error);
+  int code = report(status, error);
   if (code == EXIT_OK) output_text(&shell->output, was_there ? "the tokens are removed\n" : "there were no tokens\n");
   return code;
 }

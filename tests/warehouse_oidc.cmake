@@ -1,7 +1,7 @@
 # The warehouse's side of authentication. Its JWTs are also checked on the examples of RFC 7515.
 if(TARGET dbsql_warehouse)
   set(folder ${PROJECT_SOURCE_DIR}/warehouse)
-  foreach(name warehouse_jwt warehouse_oidc warehouse_oidc_code warehouse_oidc_bad)
+  foreach(name warehouse_jwt warehouse_oidc warehouse_oidc_code warehouse_oidc_bad sign_in)
     dbsql_test(${name} base http auth thrift arrow result backend session telemetry api)
     target_sources(test_${name} PRIVATE oidc_client.c warehouse_process.c ${folder}/form.c ${folder}/jwks.c ${folder}/jwt.c
                                         ${folder}/memory.c ${folder}/tls.c)
@@ -9,4 +9,8 @@ if(TARGET dbsql_warehouse)
     target_compile_definitions(test_${name} PRIVATE WAREHOUSE="$<TARGET_FILE:dbsql_warehouse>")
     add_dependencies(test_${name} dbsql_warehouse)
   endforeach()
+  if(TARGET dbsql_shell)
+    target_compile_definitions(test_sign_in PRIVATE SHELL="$<TARGET_FILE:dbsql_shell>")
+    add_dependencies(test_sign_in dbsql_shell)
+  endif()
 endif()
