@@ -11,6 +11,7 @@ auth_test(auth_cached)
 auth_test(auth_federation)
 auth_test(auth_oauth)
 auth_test(auth_user)
+auth_test(auth_store)
 
 # Through the public functions, with a whole library.
 dbsql_test(auth_connection base http auth thrift arrow result backend session telemetry api)

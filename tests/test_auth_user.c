@@ -1,20 +1,10 @@
-/* People who sign in: the listener, the flow, refresh tokens, tokens on disk (auth.md 2.4, 2.5). */
-#include "identity_provider.h"
+/* People who sign in: the listener, the flow, refresh tokens (auth.md 2.4). */
+#include "auth_person.h"
 
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "auth/browser.h"
 #include "auth/listener.h"
-#include "auth/methods.h"
-#include "auth/token_store.h"
 
 static struct identity_provider idp;
 #define TOKEN_PATH "/oidc/v1/token"
@@ -30,39 +20,6 @@ static int end(void **state) {
   clock_test_end();
   identity_provider_stop(&idp);
   return 0;
-}
-
-/* ---- A browser, as far as we need one */
-
-static int connect_to_port(int family, int port) {
-  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-  int fd = socket(family, SOCK_STREAM, 0);
-  if (fd < 0) return -1;
-  struct sockaddr *address = family == AF_INET ? (struct sockaddr *)(void *)&v4 : (struct sockaddr *)(void *)&v6;
-  if (connect(fd, address, family == AF_INET ? sizeof v4 : sizeof v6) == 0) return fd;
-  close(fd);
-  return -1;
-}
-
-/* Sends the text and reads all of the answer. Returns its status, 0 if there is none. */
-static int talk_over(int family, int port, const char *request, char *answer, size_t size) {
-  int fd = connect_to_port(family, port);
-  if (fd < 0) return -1;
-  size_t used = 0;
-  ssize_t got = send(fd, request, strlen(request), MSG_NOSIGNAL);
-  while ((got = recv(fd, answer + used, size - 1 - used, 0)) > 0) used += (size_t)got;
-  answer[used] = 0;
-  close(fd);
-  return used > 12 ? atoi(answer + 9) : 0;
-}
-static int talk(int port, const char *request, char *answer, size_t size) {
-  return talk_over(AF_INET, port, request, answer, size);
-}
-static int get(int port, const char *target) {
-  char request[1024], answer[4096];
-  snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost:%d\r\n\r\n", target, port);
-  return talk(port, request, answer, sizeof answer);
 }
 
 /* ---- The listener */
@@ -288,70 +245,6 @@ static void waits_that_end(void **state) {
 
 /* ---- The flow */
 
-/* The user: opens the page, and sends the browser back as the authorization server would. */
-struct person {
-  pthread_mutex_t lock;
-  int opened;
-  bool cannot_open;
-  bool goes_away;      /* opens the page and does nothing */
-  const char *answers; /* instead of a code, such as "error=access_denied" */
-  char url[2048];
-  char redirect[256], state[128], challenge[128];
-  pthread_t thread;
-  bool has_thread;
-};
-
-static void parameter_of(const char *url, const char *name, char *out, size_t size) {
-  char mark[64];
-  snprintf(mark, sizeof mark, "%s=", name);
-  const char *at = strstr(url, mark);
-  while (at && at[-1] != '?' && at[-1] != '&') at = strstr(at + 1, mark);
-  size_t length = at ? strcspn(at + strlen(mark), "&") : 0;
-  snprintf(out, size, "%.*s", (int)length, at ? at + strlen(mark) : "");
-}
-
-static void *browse(void *user) {
-  struct person *person = user;
-  char target[512];
-  int port = atoi(strstr(person->redirect, "localhost%3A") + 12);
-  assert_int_equal(get(port, "/favicon.ico"), 404);
-  assert_int_equal(get(port, "/?code=injected&state=wrong"), 400);
-  snprintf(target, sizeof target, "/?%s&state=%s", person->answers ? person->answers : "code=the-code", person->state);
-  assert_int_equal(get(port, target), 200);
-  return NULL;
-}
-
-static bool open_page(void *user, const char *url) {
-  struct person *person = user;
-  pthread_mutex_lock(&person->lock);
-  person->opened++;
-  bool can = !person->cannot_open, goes = person->goes_away;
-  snprintf(person->url, sizeof person->url, "%s", url);
-  parameter_of(url, "redirect_uri", person->redirect, sizeof person->redirect);
-  parameter_of(url, "state", person->state, sizeof person->state);
-  parameter_of(url, "code_challenge", person->challenge, sizeof person->challenge);
-  if (person->has_thread) pthread_join(person->thread, NULL);
-  person->has_thread = can && !goes;
-  if (person->has_thread) assert_int_equal(pthread_create(&person->thread, NULL, browse, person), 0);
-  pthread_mutex_unlock(&person->lock);
-  return can;
-}
-
-static dbsql_token_provider *sign_in_of(struct person *person, struct user_sign_in settings) {
-  settings.client_id = settings.client_id ? settings.client_id : "databricks-sql-connector";
-  settings.ports = "0";
-  settings.open = person ? open_page : NULL;
-  settings.open_user = person;
-  dbsql_token_provider *provider = NULL;
-  assert_int_equal(provider_user_sign_in(&settings, &provider, NULL), DBSQL_OK);
-  return provider;
-}
-static void person_end(struct person *person) {
-  if (person->has_thread) pthread_join(person->thread, NULL);
-}
-#define PERSON_INIT \
-  { .lock = PTHREAD_MUTEX_INITIALIZER }
-
 /* full flow against the test server: authorize query, PKCE, the token request, then the refresh token, rotated and not */
 static void the_whole_flow(void **state) {
   UNUSED(state);
@@ -495,207 +388,48 @@ static void one_window(void **state) {
   person_end(&person);
 }
 
-/* ---- Tokens on disk */
-
-struct folder {
-  char path[64];
-  char cache[96];
-};
-static void folder_make(struct folder *folder) {
-  snprintf(folder->path, sizeof folder->path, "/tmp/dbsql-cache-XXXXXX");
-  assert_non_null(mkdtemp(folder->path));
-  snprintf(folder->cache, sizeof folder->cache, "%s/a/b", folder->path);
-}
-/* The one file ending in .json, as a path. */
-static bool folder_file(const struct folder *folder, char out[512]) {
-  DIR *dir = opendir(folder->cache);
-  bool found = false;
-  for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
-    size_t length = strlen(entry->d_name);
-    assert_null(strstr(entry->d_name, ".tmp"));
-    if (length > 5 && strcmp(entry->d_name + length - 5, ".json") == 0) {
-      snprintf(out, 512, "%s/%s", folder->cache, entry->d_name);
-      found = true;
-    }
-  }
-  if (dir) closedir(dir);
-  return found;
-}
-static void folder_remove(struct folder *folder) {
-  char command[128];
-  snprintf(command, sizeof command, "rm -rf %s", folder->path);
-  assert_int_equal(system(command), 0);
-}
-
-static struct user_sign_in stored_in(const struct folder *folder) {
-  return (struct user_sign_in){.interactive = true, .store = true, .store_folder = folder->cache};
-}
-
-/* the next program start needs no sign-in; modes; the name is the hash of whose they are; another identity has another file */
-static void tokens_stay_on_disk(void **state) {
+/* T25: the browser is started without a shell, from an absolute folder of PATH, and not waited for */
+static void the_browser(void **state) {
   UNUSED(state);
-  struct folder folder;
-  folder_make(&folder);
-  struct person person = PERSON_INIT;
-  dbsql_token_provider *provider = sign_in_of(&person, stored_in(&folder));
-  assert_gives(provider, idp.context, "Bearer token-1");
-  provider_drop(provider);
-  char path[512];
-  struct stat info;
-  assert_true(folder_file(&folder, path));
-  assert_int_equal(stat(path, &info), 0);
-  assert_int_equal(info.st_mode & 07777, 0600);
-  assert_int_equal(stat(folder.cache, &info), 0);
-  assert_int_equal(info.st_mode & 07777, 0700);
-  assert_int_equal(strlen(strrchr(path, '/') + 1), 64 + 5);
-
-  provider = sign_in_of(&person, stored_in(&folder));
-  assert_gives(provider, idp.context, "Bearer token-1");
-  assert_int_equal(person.opened, 1);
-  assert_int_equal(requests_to(&idp, TOKEN_PATH), 1);
-  /* refused by the server: not taken from the disk again, but refreshed, and that is stored */
-  struct token *token = token_of(provider, idp.context);
-  provider_reject(provider, token);
-  token_drop(token);
-  assert_gives(provider, idp.context, "Bearer token-2");
-  assert_contains(last_request(&idp, TOKEN_PATH)->body, "refresh_token=refresh-A");
-  provider_drop(provider);
-  struct user_sign_in other = stored_in(&folder);
-  other.client_id = "other";
-  provider = sign_in_of(&person, other);
-  assert_gives(provider, idp.context, "Bearer token-3");
-  assert_int_equal(person.opened, 2);
-  provider_drop(provider);
-  person_end(&person);
-  folder_remove(&folder);
-}
-
-/* T16: symlink, hard link, wrong mode, wrong content, other identity, too large: as if there was no file, and it is replaced safely */
-static void files_that_are_not_trusted(void **state) {
-  UNUSED(state);
-  for (int what = 0; what < 7; what++) {
-    struct folder folder;
-    folder_make(&folder);
-    struct token_identity identity = {"https://h.example", "id", "sql", "", ""};
-    struct call call;
-    const char *why;
-    call_begin_internal(&call, 60000);
-    struct oauth_answer answer = {.access_token = (char *)(uintptr_t) "one",
-                                  .refresh_token = (char *)(uintptr_t) "r",
-                                  .expires_unix_ms = 5},
-                        loaded;
-    struct token_store *store = token_store_open(folder.cache, &identity, &call, &why);
-    assert_non_null(store);
-    assert_true(token_store_save(store, &answer));
-    assert_true(token_store_load(store, &loaded));
-    assert_string_equal(loaded.access_token, "one");
-    assert_string_equal(loaded.refresh_token, "r");
-    assert_int_equal(loaded.expires_unix_ms, 5);
-    oauth_answer_free(&loaded);
-    char path[512], other[96];
-    assert_true(folder_file(&folder, path));
-    snprintf(other, sizeof other, "%.63s/elsewhere", folder.path);
-    FILE *file = NULL;
-    switch (what) {
-      case 0: assert_int_equal(rename(path, other) | symlink(other, path), 0); break;
-      case 1: assert_int_equal(link(path, other), 0); break;
-      case 2: assert_int_equal(chmod(path, 0640), 0); break;
-      case 3:
-        file = fopen(path, "w");
-        fprintf(file, "{\"version\":2}");
-        break;
-      case 4:
-        file = fopen(path, "w");
-        fprintf(file, "nonsense");
-        break;
-      case 5:
-        file = fopen(path, "a");
-        for (int i = 0; i < 70000; i++) fputc(' ', file);
-        break;
-      default: {
-        /* another identity's file under this name */
-        struct token_identity foreign = identity;
-        foreign.origin = "https://evil.example";
-        struct token_store *second = token_store_open(other, &foreign, &call, &why);
-        assert_true(second && token_store_save(second, &answer));
-        token_store_close(second);
-        struct folder place = {.path = ""};
-        memcpy(place.cache, other, sizeof place.cache);
-        char theirs[512];
-        assert_true(folder_file(&place, theirs));
-        assert_int_equal(rename(theirs, path), 0);
-      }
-    }
-    if (file) fclose(file);
-    assert_false(token_store_load(store, &loaded));
-    answer.access_token = (char *)(uintptr_t) "two";
-    assert_true(token_store_save(store, &answer));
-    assert_true(token_store_load(store, &loaded));
-    assert_string_equal(loaded.access_token, "two");
-    oauth_answer_free(&loaded);
-    if (what == 0) { /* the link was replaced, what it pointed to was not written */
-      struct stat info;
-      assert_int_equal(lstat(path, &info), 0);
-      assert_true(S_ISREG(info.st_mode));
-      char text[512] = "";
-      file = fopen(other, "r");
-      assert_true(fread(text, 1, sizeof text - 1, file) > 0);
-      fclose(file);
-      assert_contains(text, "one");
-    }
-    token_store_remove(store);
-    assert_false(token_store_load(store, &loaded));
-    token_store_close(store);
-    folder_remove(&folder);
-  }
-}
-
-/* a folder that is open to others or a link is not used, and the sign-in works without */
-static void folders_that_are_not_trusted(void **state) {
-  UNUSED(state);
-  struct folder folder;
-  struct token_identity identity = {"https://h.example", "id", "sql", "", ""};
-  struct call call;
-  const char *why;
-  char other[128];
-  call_begin_internal(&call, 60000);
-  folder_make(&folder);
-  snprintf(other, sizeof other, "%s/link", folder.path);
-  assert_int_equal(chmod(folder.path, 0755), 0);
-  assert_null(token_store_open(folder.path, &identity, &call, &why));
-  assert_contains(why, "open to others");
-  assert_int_equal(chmod(folder.path, 0700), 0);
-  assert_int_equal(symlink(folder.path, other), 0);
-  assert_null(token_store_open(other, &identity, &call, &why));
-  assert_contains(why, "cannot be opened");
-  assert_null(token_store_open("relative", &identity, &call, &why));
-  struct person person = PERSON_INIT;
-  struct user_sign_in settings = stored_in(&folder);
-  settings.store_folder = other;
-  dbsql_token_provider *provider = sign_in_of(&person, settings);
-  assert_gives(provider, idp.context, "Bearer token-1");
-  provider_drop(provider);
-  person_end(&person);
-  folder_remove(&folder);
-}
-
-/* T18: a refresh token is for one at a time: who waits for the lock then finds the other's newer tokens */
-static void one_refresh_at_a_time(void **state) {
-  UNUSED(state);
-  struct folder folder;
-  folder_make(&folder);
-  struct person person = PERSON_INIT;
-  dbsql_token_provider *first = sign_in_of(&person, stored_in(&folder)), *second = sign_in_of(&person, stored_in(&folder));
-  pthread_t threads[2];
-  assert_int_equal(pthread_create(&threads[0], NULL, ask_once, first), 0);
-  assert_int_equal(pthread_create(&threads[1], NULL, ask_once, second), 0);
-  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
-  assert_int_equal(person.opened, 1);
-  assert_int_equal(requests_to(&idp, TOKEN_PATH), 1);
-  provider_drop(first);
-  provider_drop(second);
-  person_end(&person);
-  folder_remove(&folder);
+  char folder[] = "/tmp/dbsql-path-XXXXXX", program[64], out[64], path[128], seen[256] = "";
+  assert_non_null(mkdtemp(folder));
+  snprintf(program, sizeof program, "%s/xdg-open", folder);
+  snprintf(out, sizeof out, "%s/out", folder);
+  dbsql_error *error = NULL;
+  char *old = strdup(getenv("PATH"));
+  setenv("DISPLAY", ":99", 1);
+  setenv("PATH", ".:relative", 1);
+  assert_int_equal(browser_open("https://h.example/", &error), DBSQL_ERROR_REQUEST);
+  assert_contains(dbsql_error_message(error), "xdg-open is not in PATH");
+  error_clear(&error);
+  FILE *file = fopen(program, "w");
+  fprintf(file, "#!/bin/sh\nprintf '%%s|%%s' $# \"$1\" >%s.new\nmv %s.new %s\n", out, out, out);
+  fclose(file);
+  assert_int_equal(chmod(program, 0700), 0);
+  snprintf(path, sizeof path, ".:%s:/usr/bin:/bin", folder);
+  setenv("PATH", path, 1);
+  assert_int_equal(browser_open("file:///etc/passwd", &error), DBSQL_ERROR_REQUEST);
+  error_clear(&error);
+  static const char url[] = "https://h.example/?a=$(touch x);b&c='d'";
+  assert_int_equal(browser_open(url, &error), DBSQL_OK);
+  while (!(file = fopen(out, "r"))) sched_yield();
+  assert_true(fread(seen, 1, sizeof seen - 1, file) > 0);
+  fclose(file);
+  assert_string_equal(seen, "1|https://h.example/?a=$(touch x);b&c='d'");
+  /* a program that cannot be run is told */
+  assert_int_equal(chmod(program, 0700), 0);
+  file = fopen(program, "w");
+  fprintf(file, "#!/nonexistent/interpreter\n");
+  fclose(file);
+  assert_int_equal(browser_open(url, &error), DBSQL_ERROR_REQUEST);
+  assert_contains(dbsql_error_message(error), "cannot be started");
+  error_clear(&error);
+  setenv("PATH", old, 1);
+  free(old);
+  unsetenv("DISPLAY");
+  unlink(program);
+  unlink(out);
+  rmdir(folder);
 }
 
 /* every allocation of a refresh fails once */
@@ -737,10 +471,7 @@ int main(void) {
       TEST(sign_ins_that_fail),
       TEST(refresh_tokens_of_the_user),
       TEST(one_window),
-      TEST(tokens_stay_on_disk),
-      TEST(files_that_are_not_trusted),
-      TEST(folders_that_are_not_trusted),
-      TEST(one_refresh_at_a_time),
+      TEST(the_browser),
       TEST(without_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
