@@ -482,6 +482,35 @@ static void after_a_fork(void **state) {
   provider_drop(provider);
 }
 
+/* every allocation fails once, also those of the fetch's thread */
+static void without_memory(void **state) {
+  UNUSED(state);
+  for (uint64_t n = 1;; n++) {
+    struct source source = SOURCE_INIT;
+    source.lifetime_ms = 3600000;
+    dbsql_token_source made_of = {.struct_size = sizeof made_of, .get_token = source_get, .destroy = source_destroy, .user = &source};
+    int64_t before = mem_test_live_blocks();
+    mem_test_fail_at(n);
+    dbsql_token_provider *inner = NULL, *provider = NULL;
+    struct token *token = NULL;
+    dbsql_error *error = NULL;
+    dbsql_status status = provider_external(&made_of, &inner, &error);
+    bool owned = status == DBSQL_OK;
+    if (status == DBSQL_OK) status = provider_cached(inner, 0, &provider, &error);
+    if (status == DBSQL_OK) status = ask_for_token(provider, context, &token, &error);
+    bool failed = mem_test_failed();
+    mem_test_fail_at(0);
+    if (status != DBSQL_OK) assert_int_equal(status, DBSQL_ERROR_NO_MEMORY);
+    error_clear(&error);
+    token_drop(token);
+    provider_drop(inner);
+    provider_drop(provider);
+    assert_int_equal(source.destroyed, owned ? 1 : 0);
+    assert_int_equal(mem_test_live_blocks(), before);
+    if (!failed) break;
+  }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
   const struct CMUnitTest tests[] = {
@@ -501,6 +530,7 @@ int main(void) {
       TEST(tokens_that_come_too_late),
       TEST(providers_that_come_too_late),
       TEST(after_a_fork),
+      TEST(without_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,6 +145,9 @@ static void providers_of_connections_that_never_open(void **state) {
   made.flags = 1u << 20;
   assert_int_equal(dbsql_token_provider_external(&made, &provider, NULL), DBSQL_ERROR_DRIVER);
   made.flags = 0;
+  made.name = "a\nb"; /* T22 */
+  assert_int_equal(dbsql_token_provider_external(&made, &provider, NULL), DBSQL_ERROR_DRIVER);
+  made.name = NULL;
   made.struct_size = 4;
   assert_int_equal(dbsql_token_provider_external(&made, &provider, NULL), DBSQL_ERROR_DRIVER);
   assert_null(provider);

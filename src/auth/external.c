@@ -130,6 +130,11 @@ static void external_destroy(dbsql_token_provider *self) {
 static const struct provider_ops external_ops = {external_get, NULL, external_destroy};
 
 dbsql_status provider_external(const dbsql_token_source *source, dbsql_token_provider **out, dbsql_error **error) {
+  for (const char *c = source->name ? source->name : ""; *c; c++) {
+    if ((unsigned char)*c < 0x20 || *c == 0x7F) {
+      return error_set(error, DBSQL_ERROR_DRIVER, "HY024", "external token provider: its name has a control character");
+    }
+  }
   struct external *provider = mem_alloc_zero(1, sizeof *provider);
   if (!provider) return error_no_memory(error);
   provider_init(&provider->base, &external_ops, "external%s%.40s%s", source->name ? "[" : "", source->name ? source->name : "",
