@@ -60,14 +60,20 @@ static void release_stream(struct ArrowArrayStream *stream) {
   stream->release = NULL;
 }
 
+static void make_schema(struct ArrowSchema *schema) {
+  assert_int_equal(arrow_schema_make(schema, "+s", "", 0, 2, NULL), DBSQL_OK);
+  assert_int_equal(arrow_schema_make(schema->children[0], "l", "id", ARROW_FLAG_NULLABLE, 0, NULL), DBSQL_OK);
+  assert_int_equal(arrow_schema_make(schema->children[1], "u", "name", ARROW_FLAG_NULLABLE, 0, NULL), DBSQL_OK);
+}
+
+static const char *spool_folder; /* of the results that are read from now on; NULL: they are kept in memory */
+
 static void read_result(struct result *result, bool lz4) {
   struct source source = {.next = 0};
   struct failure failure = {0};
   struct result_shape shape = {.arrow = true, .download = true, .lz4 = lz4};
-  struct result_limits limits = {.bytes = (size_t)1 << 30};
-  assert_int_equal(arrow_schema_make(&source.schema, "+s", "", 0, 2, NULL), DBSQL_OK);
-  assert_int_equal(arrow_schema_make(source.schema.children[0], "l", "id", ARROW_FLAG_NULLABLE, 0, NULL), DBSQL_OK);
-  assert_int_equal(arrow_schema_make(source.schema.children[1], "u", "name", ARROW_FLAG_NULLABLE, 0, NULL), DBSQL_OK);
+  struct result_limits limits = {.bytes = (size_t)1 << 30, .spool_folder = spool_folder, .spool_bytes = 5000};
+  make_schema(&source.schema);
   struct ArrowArrayStream stream = {.get_schema = get_schema, .get_next = get_next, .release = release_stream, .private_data = &source};
   assert_true(result_read(result, NULL, &stream, &shape, "Etc/UTC", &limits, "", &failure));
   assert_true(page_prepare(result, &failure));
@@ -631,6 +637,46 @@ static void files_can_be_prepared(void **state) {
   links_free(links);
 }
 
+static void large_results_can_be_spooled(void **state) {
+  (void)state;
+  struct links_options options = small_files();
+  struct place here, there;
+  struct link_list a, b;
+  char folder[] = "/tmp/dbsql-spool-XXXXXX";
+  assert_non_null(mkdtemp(folder));
+  open_place(&here, &options, true);
+  spool_folder = folder;
+  open_place(&there, &options, true);
+  assert_int_equal(files_in(folder), 0); /* it has no name */
+  get_page(&here, 0, 0, &a);
+  get_page(&there, 0, 0, &b);
+  assert_int_equal(a.count, b.count);
+  for (size_t i = 0; i < a.count; i++) {
+    struct download one = good_get(a.items[i].url), other = good_get(b.items[i].url);
+    assert_int_equal(one.body.size, other.body.size);
+    assert_memory_equal(one.body.data, other.body.data, one.body.size);
+    buf_free(&one.body);
+    buf_free(&other.body);
+  }
+  free_page(&a);
+  free_page(&b);
+  close_place(&here);
+  close_place(&there);
+  rmdir(folder);
+
+  struct source source = {.next = 0}; /* a folder that is not there */
+  struct failure failure = {0};
+  struct result result;
+  struct result_shape shape = {.arrow = true};
+  struct result_limits limits = {.spool_folder = folder, .spool_bytes = 5000};
+  make_schema(&source.schema);
+  struct ArrowArrayStream stream = {.get_schema = get_schema, .get_next = get_next, .release = release_stream, .private_data = &source};
+  assert_false(result_read(&result, NULL, &stream, &shape, "Etc/UTC", &limits, "", &failure));
+  assert_non_null(strstr(failure.text, folder));
+  failure_clear(&failure);
+  spool_folder = NULL;
+}
+
 /* ---- Faults ---------------------------------------------------------------------------------------------------------------------------
  */
 
@@ -838,6 +884,7 @@ int main(void) {
                                      cmocka_unit_test(files_outlive_their_operation),
                                      cmocka_unit_test(ranges_are_served),
                                      cmocka_unit_test(files_can_be_prepared),
+                                     cmocka_unit_test(large_results_can_be_spooled),
                                      cmocka_unit_test(faults_of_links),
                                      cmocka_unit_test(faults_of_answers),
                                      cmocka_unit_test(faults_of_transport),

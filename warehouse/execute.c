@@ -181,7 +181,8 @@ static bool run_on_engine(struct operation *operation, const struct sql_statemen
   if (good && stream.release) {
     bool rows = statement->kind == SQL_ROWS || statement->returning;
     struct result_shape inner = {.arrow = false}; /* of a count, which is read here */
-    struct result_limits limits = {rows ? request->row_limit : 0, session->warehouse->limits.result_bytes, is_stopped, operation};
+    struct result_limits limits = {rows ? request->row_limit : 0,           session->warehouse->limits.result_bytes, is_stopped, operation,
+                                   session->warehouse->limits.spool_folder, session->warehouse->limits.spool_bytes};
     good = result_read(&operation->result, session->connection, &stream, rows ? &request->shape : &inner, session->zone, &limits,
                        request->sql, failure);
     operation->has_result = good;

@@ -144,6 +144,8 @@ int main(int count, char **arguments) {
   warehouse.limits = (struct warehouse_limits){.sessions = options.max_sessions,
                                                .operations = options.max_operations,
                                                .result_bytes = (size_t)options.max_result_mb << 20,
+                                               .spool_folder = options.spool_folder,
+                                               .spool_bytes = (size_t)options.spool_mb << 20,
                                                .sync_wait_ms = options.sync_wait_ms,
                                                .poll_wait_ms = options.poll_wait_ms,
                                                .idle_session_ms = options.idle_session_s * 1000};

@@ -60,6 +60,8 @@ const char options_help[] =
     "      --max-request-mb N      largest request (default 256)\n"
     "      --max-telemetry-mb N    received telemetry that is kept; the oldest goes (default 64)\n"
     "      --max-result-mb N       largest result, in memory (default 4096)\n"
+    "      --spool-dir DIR         keep large results in a file there, which has no name, instead of in memory\n"
+    "      --spool-mb N            those that take more than this (default 64)\n"
     "      --max-sessions N        default 1000\n"
     "      --max-operations N      open statements of a session (default 1000)\n"
     "      --max-connections N     default 1000\n"
@@ -125,6 +127,7 @@ enum options_outcome options_read(struct options *options, int count, char **arg
   *options = (struct options){.host = "127.0.0.1",
                               .cloudfetch_threshold = INT64_C(4) << 20,
                               .links_per_page = 32,
+                              .spool_mb = 64,
                               .link_life_ms = 900000,
                               .keep_links_mb = 1024,
                               .lz4_writer = "frames",
@@ -187,6 +190,8 @@ enum options_outcome options_read(struct options *options, int count, char **arg
       {"--max-request-mb", NUMBER, &options->max_request_mb, 1, 2047},
       {"--max-telemetry-mb", NUMBER, &options->max_telemetry_mb, 1, INT64_C(1) << 24},
       {"--max-result-mb", NUMBER, &options->max_result_mb, 1, INT64_C(1) << 24},
+      {"--spool-dir", TEXT, &options->spool_folder, 0, 0},
+      {"--spool-mb", NUMBER, &options->spool_mb, 0, INT64_C(1) << 24},
       {"--max-sessions", NUMBER, &options->max_sessions, 1, 1000000},
       {"--max-operations", NUMBER, &options->max_operations, 1, 1000000},
       {"--max-connections", NUMBER, &options->max_connections, 1, 100000},

@@ -32,6 +32,8 @@ struct options {
   bool exit_with_parent;
   int64_t parent_pid;
   int64_t storage_port, cloudfetch_threshold, file_bytes, links_per_page, link_life_ms, keep_links_mb;
+  int64_t spool_mb;
+  const char *spool_folder;
   const char *storage_url, *storage_header, *lz4_writer, *prepared_folder, *faults_file;
   bool no_cloudfetch, refresh_splits;
   int64_t max_request_mb, max_result_mb, max_sessions, max_operations, max_connections;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "convert.h"
 #include "memory.h"
+#include "spool.h"
 #include "thrift/tcli.h"
 #include "types.h"
 
@@ -228,7 +229,8 @@ bool result_read(struct result *result, struct engine_connection *connection, st
   struct engine_error error = {0};
   struct ArrowArray *held = NULL; /* until the values have told the types */
   int64_t held_count = 0, rows = 0;
-  size_t held_bytes = 0;
+  size_t held_bytes = 0, moved_bytes = 0;
+  struct spool *spool = NULL;
   bool hold = false, good = false;
   memset(result, 0, sizeof *result);
   int code = stream->get_schema(stream, &reading.schema);
@@ -264,6 +266,11 @@ bool result_read(struct result *result, struct engine_connection *connection, st
     } else if (!convert_batch(result, &reading, &batch, failure)) {
       goto cleanup;
     }
+    if (limits->spool_folder && result->bytes - moved_bytes > limits->spool_bytes) {
+      if (!spool && !(spool = spool_new(limits->spool_folder, failure))) goto cleanup;
+      if (!spool_move(spool, result, failure)) goto cleanup;
+      moved_bytes = result->bytes;
+    }
     if (limits->bytes && result->bytes + held_bytes > limits->bytes) {
       failure_set(failure, "RESULT_TOO_LARGE", "54000",
                   "The result takes more than the %zu MiB that this warehouse keeps for one (--max-result-mb).", limits->bytes >> 20);
@@ -278,7 +285,7 @@ bool result_read(struct result *result, struct engine_connection *connection, st
       if (!convert_batch(result, &reading, &batch, failure)) goto cleanup;
     }
   }
-  good = true;
+  good = !spool || spool_finish(spool, result, failure);
   goto cleanup;
 
 engine_failed:
@@ -290,6 +297,7 @@ cleanup:
     if (held[i].release) held[i].release(&held[i]);
   }
   free(held);
+  spool_free(spool);
   reading_free(&reading);
   stream->release(stream);
   if (!good) result_free(result);

@@ -57,6 +57,8 @@ struct result_limits {
   size_t bytes; /* more are an error */
   bool (*stopped)(void *user);
   void *user;
+  const char *spool_folder; /* where larger results are kept (spool.h); NULL: in memory */
+  size_t spool_bytes;       /* so many are kept in memory */
 };
 
 /* Reads the stream to its end and releases it. On failure there is nothing to free. */

@@ -28,8 +28,10 @@ struct handle {
 
 struct warehouse_limits {
   int64_t sessions;
-  int64_t operations;      /* open ones, of a session */
-  size_t result_bytes;     /* of one result */
+  int64_t operations;       /* open ones, of a session */
+  size_t result_bytes;      /* of one result */
+  const char *spool_folder; /* larger ones than this are kept in a file there; NULL: in memory */
+  size_t spool_bytes;
   int64_t sync_wait_ms;    /* how long an execute waits for its end before it answers that it is running */
   int64_t poll_wait_ms;    /* how long a status call waits for a change */
   int64_t idle_session_ms; /* 0: never */
