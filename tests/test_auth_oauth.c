@@ -468,11 +468,53 @@ static void service_principals(void **state) {
   provider_drop(provider);
 
   settings.token_endpoint = NULL;
-  static const char *const tenants[] = {NULL, "", "a/b", "..", "a?b"}; /* T5 */
+  static const char *const tenants[] = {"a/b", "..", "a?b", "a b"}; /* T5 */
   for (size_t i = 0; i < sizeof tenants / sizeof tenants[0]; i++) {
     settings.tenant_id = tenants[i];
     assert_int_equal(provider_azure(&settings, &provider, NULL), DBSQL_ERROR_DRIVER);
   }
+  secret_free(secret);
+}
+
+/* T6: only a login host of the workspace's own cloud tells a tenant */
+static void tenants(void **state) {
+  UNUSED(state);
+  static const struct {
+    const char *location, *host, *tenant;
+  } cases[] = {
+      {"https://login.microsoftonline.com/6b5a2d1c-aaaa/oauth2/authorize?x=y", "adb-1.2.azuredatabricks.net", "6b5a2d1c-aaaa"},
+      {"https://login.microsoftonline.com/contoso.onmicrosoft.com", "adb-1.2.azuredatabricks.net", "contoso.onmicrosoft.com"},
+      {"https://login.microsoftonline.us/t-1/x", "x.databricks.azure.us", "t-1"},
+      {"https://login.microsoftonline.us/t-1/x", "adb-1.2.azuredatabricks.net", NULL},
+      {"https://login.microsoftonline.com.evil.example/t/x", "adb-1.2.azuredatabricks.net", NULL},
+      {"https://evil.example/t/x", "adb-1.2.azuredatabricks.net", NULL},
+      {"http://login.microsoftonline.com/t/x", "adb-1.2.azuredatabricks.net", NULL},
+      {"https://login.microsoftonline.com:444/t/x", "adb-1.2.azuredatabricks.net", NULL},
+      {"https://a@login.microsoftonline.com/t/x", "adb-1.2.azuredatabricks.net", NULL},
+      {"https://login.microsoftonline.com/../x", "adb-1.2.azuredatabricks.net", NULL},
+      {"https://login.microsoftonline.com/%2e/x", "adb-1.2.azuredatabricks.net", NULL},
+      {"https://login.microsoftonline.com/", "adb-1.2.azuredatabricks.net", NULL},
+      {"/t/x", "adb-1.2.azuredatabricks.net", NULL},
+      {"", "adb-1.2.azuredatabricks.net", NULL},
+  };
+  char tenant[256];
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    bool found = azure_tenant_of(cases[i].location, cases[i].host, tenant, sizeof tenant);
+    if (found != (cases[i].tenant != NULL)) fail_msg("%s", cases[i].location);
+    if (found) assert_string_equal(tenant, cases[i].tenant);
+  }
+  struct secret *secret = secret_of("s3cret");
+  struct azure_settings settings = {.client_id = "app", .client_secret = secret};
+  dbsql_token_provider *provider;
+  assert_int_equal(provider_azure(&settings, &provider, NULL), DBSQL_OK);
+  on_path(&idp, "/aad/auth", 302, "Location: https://evil.example/tenant/x\r\n", "");
+  assert_contains(refusal_of(provider, idp.context), "set azure_tenant_id");
+  on_path(&idp, "/aad/auth", 200, NULL, "{}");
+  assert_contains(refusal_of(provider, idp.context), "set azure_tenant_id");
+  on_path(&idp, "/aad/auth", 404, NULL, "{}");
+  assert_contains(refusal_of(provider, idp.context), "azure_tenant_id is not set, and the workspace cannot be asked for it");
+  assert_int_equal(http_server_requests(idp.server), 3);
+  provider_drop(provider);
   secret_free(secret);
 }
 
@@ -656,6 +698,7 @@ int main(void) {
       TEST(keys_that_do_not_fit),
       TEST(service_principals),
       TEST(managed_identities),
+      TEST(tenants),
       TEST(tokens_in_files),
       TEST(tokens_in_variables),
       TEST(tokens_of_github),

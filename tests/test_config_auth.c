@@ -59,7 +59,6 @@ static void what_is_missing(void **state) {
   refuses("client_secret=b", "clientId and clientSecret params required");
   refuses("auth_type=oauth-jwt;client_id=a", "jwt_key_file");
   refuses("auth_type=refresh-token", "needs a refresh_token");
-  refuses("auth_type=azure-client-secret;azure_client_id=a;azure_client_secret=b", "azure_tenant_id");
   refuses("auth_type=azure-client-secret;azure_tenant_id=a", "azure_client_id and azure_client_secret");
   refuses("auth_type=file-oidc", "oidc_token_file");
   refuses("auth_type=none;client_id=a;client_secret=b", "auth_type=none and an client_secret contradict");

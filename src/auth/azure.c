@@ -45,16 +45,70 @@ static const struct cloud *cloud_of(const char *host) {
   }
 }
 
+/* A GUID or a domain name: it becomes part of a URL (T5). */
+static bool is_tenant(const char *text) {
+  for (const char *c = text ? text : ""; *c; c++) {
+    if (!text_is_alpha(*c) && !text_is_digit(*c) && *c != '-' && *c != '.') return false;
+  }
+  return text && *text && *text != '.';
+}
+
+bool azure_tenant_of(const char *location, const char *host, char *tenant, size_t size) {
+  const struct cloud *cloud = cloud_of(host);
+  struct http_target target;
+  size_t length = strlen(cloud->login);
+  if (http_target_parse(location, &target, NULL) != DBSQL_OK || target.port != 443) return false;
+  if (strncmp(location, cloud->login, length) != 0 || location[length] != '/') return false;
+  const char *segment = location + length + 1;
+  size_t end = strcspn(segment, "/?#");
+  if (end >= size) return false;
+  memcpy(tenant, segment, end);
+  tenant[end] = 0;
+  return is_tenant(tenant);
+}
+
+/* Asks the workspace where it would send somebody to sign in, without going there. */
+static dbsql_status find_tenant(const struct token_request *request, char *tenant, size_t size, dbsql_error **error) {
+  char location[1024] = "";
+  struct buf url = BUF_INIT;
+  json_t *json = NULL;
+  dbsql_error *reason = NULL;
+  buf_printf(&url, "%s/aad/auth", request->context->origin);
+  struct oauth_get get = {.url = buf_text(&url),
+                          .what = "tenant request",
+                          .longest = oauth_longest_document,
+                          .location = location,
+                          .location_size = sizeof location};
+  dbsql_status status = get.url ? oauth_get(request, &get, &json, &reason) : error_no_memory(&reason);
+  json_decref(json);
+  buf_free(&url);
+  int http_status = dbsql_error_http_status(reason);
+  if (status == DBSQL_OK || (http_status >= 300 && http_status <= 399)) {
+    error_clear(&reason);
+    if (azure_tenant_of(location, request->context->host, tenant, size)) return DBSQL_OK;
+    return error_set(error, DBSQL_ERROR_REQUEST, "28000",
+                     "the workspace does not tell its tenant in a way that can be believed: set azure_tenant_id");
+  }
+  error_prefix(&reason, "azure_tenant_id is not set, and the workspace cannot be asked for it");
+  error_move(&reason, error);
+  return status;
+}
+
 /* ---- Service principal --------------------------------------------------------------------------------------------------- */
 
 static dbsql_status ask_entra(const struct azure *azure, const struct token_request *request, const struct cloud *cloud,
                               const char *resource, struct oauth_answer *answer, dbsql_error **error) {
   struct buf url = BUF_INIT, scope = BUF_INIT, form = BUF_INIT;
   const char *secret = secret_text(azure->client_secret);
+  char tenant[256] = "";
+  if (!azure->token_endpoint && !azure->tenant_id) {
+    dbsql_status status = find_tenant(request, tenant, sizeof tenant, error);
+    if (status != DBSQL_OK) return status;
+  }
   if (azure->token_endpoint) {
     buf_append_text(&url, azure->token_endpoint);
   } else {
-    buf_printf(&url, "%s/%s/oauth2/v2.0/token", cloud->login, azure->tenant_id);
+    buf_printf(&url, "%s/%s/oauth2/v2.0/token", cloud->login, azure->tenant_id ? azure->tenant_id : tenant);
   }
   buf_printf(&scope, "%s/.default", resource);
   oauth_field(&form, "grant_type", "client_credentials");
@@ -168,17 +222,8 @@ static bool copy_set(const char *text, char **to) {
   return !text || !*text || *to;
 }
 
-/* A GUID or a domain name: it becomes part of a URL (T5). */
-static bool is_tenant(const char *text) {
-  for (const char *c = text ? text : ""; *c; c++) {
-    if (!text_is_alpha(*c) && !text_is_digit(*c) && *c != '-' && *c != '.') return false;
-  }
-  return text && *text && *text != '.';
-}
-
 dbsql_status provider_azure(const struct azure_settings *settings, dbsql_token_provider **out, dbsql_error **error) {
-  bool has_endpoint = settings->token_endpoint && *settings->token_endpoint;
-  if (settings->client_secret && !has_endpoint && !is_tenant(settings->tenant_id)) {
+  if (settings->client_secret && settings->tenant_id && *settings->tenant_id && !is_tenant(settings->tenant_id)) {
     return error_set(error, DBSQL_ERROR_DRIVER, "HY024", "azure_tenant_id must be the id or a domain of the tenant");
   }
   struct azure *azure = mem_alloc_zero(1, sizeof *azure);

@@ -44,13 +44,16 @@ dbsql_status user_sign_in_forget(const struct user_sign_in *settings, const char
 
 /* azure-client-secret: a service principal of Entra ID (2.6). azure-msi: the machine's managed identity (2.7). */
 struct azure_settings {
-  const char *tenant_id;              /* of the service principal */
+  const char *tenant_id;              /* of the service principal; the workspace is asked for it otherwise */
   const char *client_id;              /* of it, or of a user-assigned identity */
   const struct secret *client_secret; /* NULL: the managed identity */
   const char *resource_id;            /* of the workspace: then a second token goes along, for principals that it does not know */
   const char *token_endpoint;         /* instead of Entra's own */
   const char *identity_url;           /* instead of the machine's own service: for tests */
 };
+/* The tenant in where a workspace sends those who sign in, "https://LOGIN/TENANT/...". False unless it is a login host of Entra ID for
+ * workspaces of `host`, over TLS, and the tenant an id or a domain (T6). */
+bool azure_tenant_of(const char *location, const char *host, char *tenant, size_t size);
 dbsql_status provider_azure(const struct azure_settings *settings, dbsql_token_provider **provider, dbsql_error **error);
 
 /* Workload identity: a token that this place is given anyway, exchanged for one of the workspace (2.12). */

@@ -144,7 +144,9 @@ dbsql_status oauth_get(const struct token_request *request, const struct oauth_g
                               .header_count = get->header_count,
                               .retry = HTTP_RETRY_IDEMPOTENT,
                               .authorize = get->authorize,
-                              .authorize_user = get->authorize_user};
+                              .authorize_user = get->authorize_user,
+                              .location = get->location,
+                              .location_size = get->location_size};
   struct http_response response;
   *json = NULL;
   dbsql_status status = send(request, get->settings ? get->settings : &request->context->http, &http, get->longest, &response, error);

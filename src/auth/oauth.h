@@ -60,6 +60,8 @@ struct oauth_get {
   dbsql_status (*authorize)(void *user, const struct call *call, struct buf *value, dbsql_error **error);
   void *authorize_user;
   const struct http_settings *settings; /* NULL: the connection's */
+  char *location;                       /* as in http_request */
+  size_t location_size;
 };
 dbsql_status oauth_get(const struct token_request *request, const struct oauth_get *get, json_t **json, dbsql_error **error);
 

@@ -77,6 +77,10 @@ struct http_request {
    * it: a zero byte, then each name and each value, ended by a zero byte. NULL: no header. */
   dbsql_status (*authorize)(void *user, const struct call *call, struct buf *value, dbsql_error **error);
   void *authorize_user;
+  /* If set: where an answer of 300 to 399 points to, for who wants to know, since nothing goes there; "" if it says nothing, cut if
+   * longer. */
+  char *location;
+  size_t location_size;
 };
 
 struct http_response {

@@ -267,6 +267,7 @@ static dbsql_status attempt(struct http_client *client, const struct http_reques
   } else if (status == DBSQL_OK && answer->status >= 300 && code != CURLE_OUT_OF_MEMORY) {
     /* The answer is known even where its body broke off. */
     status = answer_error(answer, target, request->url, proxy && !target->tls ? proxy_shown : NULL, request->what, error);
+    if (request->location && answer->status <= 399) snprintf(request->location, request->location_size, "%s", answer->location);
     outcome->may_retry = retry_allows_status(request->retry, answer->status);
     if (answer->retry_after[0]) outcome->retry_after_ms = retry_after_ms(answer->retry_after, clock_unix_us());
   } else if (status == DBSQL_OK && code != CURLE_OK) {

@@ -94,9 +94,6 @@ static const char *missing(const dbsql_config *config, enum auth_type type) {
     case AUTH_OAUTH_JWT: return id && key ? NULL : "auth_type=oauth-jwt needs client_id and jwt_key_file";
     case AUTH_REFRESH_TOKEN: return is_set(config, OPTION_refresh_token) ? NULL : "auth_type=refresh-token needs a refresh_token";
     case AUTH_AZURE_CLIENT_SECRET:
-      if (!is_set(config, OPTION_azure_tenant_id) && !is_set(config, OPTION_token_endpoint)) {
-        return "auth_type=azure-client-secret needs an azure_tenant_id";
-      }
       return (is_set(config, OPTION_azure_client_id) || id) && (is_set(config, OPTION_azure_client_secret) || secret)
                  ? NULL
                  : "auth_type=azure-client-secret needs azure_client_id and azure_client_secret";
