@@ -7,7 +7,8 @@ dbsql_status dbsql_connect(const dbsql_config *config, const dbsql_call *call, d
   API_REQUIRE(connection, error);
   *connection = NULL;
   API_REQUIRE(config, error);
-  return connection_open(config, call, connection, error);
+  API_BEGIN(error);
+  API_END(connection_open(config, call, connection, error));
 }
 
 dbsql_status dbsql_connection_close(dbsql_connection *connection, const dbsql_call *call, dbsql_error **error) {

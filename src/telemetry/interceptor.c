@@ -324,10 +324,11 @@ static bool is_killed(void) {
 }
 
 /* Copies every text of the tags into one block. */
-static bool copy_texts(struct telemetry *telemetry, const struct tag_connection *from, const struct telemetry_config *config) {
+static bool copy_texts(struct telemetry *telemetry, const struct tag_connection *from, const struct telemetry_config *config, bool unauth) {
   struct buf texts = BUF_INIT;
   struct tag_connection *tags = &telemetry->tags;
   *tags = *from;
+  if (unauth) tags->user_agent = "dbsql/" DBSQL_VERSION; /* nothing of the user's goes there */
   char process_name[80] = "";
   bool with_endpoint = telemetry_config_bool(config, SETTING_include_endpoint);
   if (!with_endpoint) tags->http_path = tags->host_url = NULL;
@@ -382,7 +383,7 @@ dbsql_status telemetry_open(const struct telemetry_target *target, const struct 
   dbsql_error *why = NULL;
   struct telemetry_state *state = telemetry_state_get(&why);
   struct telemetry *telemetry = state ? mem_alloc_zero(1, sizeof *telemetry) : NULL;
-  if (!telemetry || !copy_texts(telemetry, &target->tags, config)) {
+  if (!telemetry || !copy_texts(telemetry, &target->tags, config, target->authorize == NULL)) {
     if (telemetry) mem_free(telemetry);
     error_clear(&why);
     return error_no_memory(error);
