@@ -223,9 +223,8 @@ char *oidc_issue(struct oidc *oidc, const struct oidc_identity *identity, int64_
   return token;
 }
 
-json_t *oidc_read_access(struct oidc *oidc, const char *token, enum oidc_access *access) {
-  const char *reason;
-  json_t *claims = jwt_verify(&oidc->keys, token, &reason);
+/* Takes over the claims of a token that is ours, and gives them back if it is still good. With the lock. */
+static json_t *judge_access(struct oidc *oidc, json_t *claims, enum oidc_access *access) {
   *access = OIDC_ACCESS_UNKNOWN;
   if (!claims) return NULL;
   const char *id = json_string_value(json_object_get(claims, "jti"));
@@ -244,10 +243,17 @@ json_t *oidc_read_access(struct oidc *oidc, const char *token, enum oidc_access 
   return claims;
 }
 
+json_t *oidc_read_access(struct oidc *oidc, const char *token, enum oidc_access *access) {
+  const char *reason;
+  return judge_access(oidc, jwt_verify(&oidc->keys, token, &reason), access);
+}
+
 enum oidc_access oidc_check_access(struct oidc *oidc, const char *token) {
   enum oidc_access access;
+  const char *reason;
+  json_t *claims = jwt_verify(&oidc->keys, token, &reason); /* dear, and the keys do not change: nobody waits for it */
   pthread_mutex_lock(&oidc->lock);
-  json_decref(oidc_read_access(oidc, token, &access));
+  json_decref(judge_access(oidc, claims, &access));
   oidc->counters[access == OIDC_ACCESS_GOOD ? OIDC_COUNT_ACCEPTED : OIDC_COUNT_REJECTED]++;
   pthread_mutex_unlock(&oidc->lock);
   return access;

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "faulty.h"
 #include "memory.h"
+#include "oidc_http.h"
 #include "service.h"
 #include "storage.h"
 #include "telemetry_http.h"
@@ -331,7 +332,8 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
   } else {
     status = 404;
     snprintf(message, sizeof message,
-             "there is GET, POST and DELETE /control/faults, GET /control/stats, /control/flags and /control/telemetry");
+             "there is GET, POST and DELETE /control/faults, GET /control/stats, /control/flags and /control/telemetry,"
+             " and with --oauth /control/oauth, /control/revoke and /control/mint");
   }
   if (!out) {
     out = json_object();
@@ -376,37 +378,14 @@ static bool is_basic(struct MHD_Connection *connection, const char *token) {
 
 /* ---- OAuth ------------------------------------------------------------------------------------------------------------------------ */
 
-struct query {
-  struct form form;
-  bool bad;
-};
-
-static mhd_result add_to_query(void *user, enum MHD_ValueKind kind, const char *name, size_t name_size, const char *value,
-                               size_t value_size) {
-  (void)kind;
-  struct query *query = user;
-  if (!form_add(&query->form, slice_of(name, name_size), slice_of(value, value ? value_size : 0))) query->bad = true;
-  return MHD_YES;
-}
-
 static mhd_result answer_oidc(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
                               const char *url) {
   mhd_result result;
   exchange->taken = faults_take_endpoint(server->faults, oidc_endpoint(url), "oidc");
   if (answer_early(server, connection, exchange, method, url, &result)) return result;
-  struct query query = {.bad = false};
-  MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, add_to_query, &query);
-  struct oidc_request request = {.method = method,
-                                 .path = url,
-                                 .host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
-                                 .authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"),
-                                 .content_type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type"),
-                                 .query = query.bad ? NULL : &query.form,
-                                 .body = buf_slice(&exchange->body),
-                                 .local = is_from_this_machine(connection),
-                                 .fault = &exchange->taken};
-  struct oidc_reply reply = {0};
-  oidc_answer(server->options.oidc, &request, &reply);
+  struct oidc_reply reply;
+  oidc_http_answer(server->options.oidc, connection, method, url, buf_slice(&exchange->body), is_from_this_machine(connection),
+                   &exchange->taken, &reply);
   struct MHD_Response *response;
   size_t size = reply.body.size;
   if (exchange->taken.kind == FAULT_RESET_AFTER) {
@@ -421,7 +400,6 @@ static mhd_result answer_oidc(struct server *server, struct MHD_Connection *conn
     result = send_response(server, connection, exchange, method, url, reply.status, reply.content_type, response, size);
   }
   oidc_reply_free(&reply);
-  form_free(&query.form);
   return result;
 }
 
