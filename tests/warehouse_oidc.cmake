@@ -1,7 +1,11 @@
-# The warehouse's side of authentication. Its JWTs are also checked on the examples of RFC 7515.
+# The warehouse's side of authentication, whose JWTs are also checked on the examples of RFC 7515; and the shell's, against it.
 if(TARGET dbsql_warehouse)
   set(folder ${PROJECT_SOURCE_DIR}/warehouse)
-  foreach(name warehouse_jwt warehouse_oidc warehouse_oidc_code warehouse_oidc_bad sign_in)
+  set(names warehouse_jwt warehouse_oidc warehouse_oidc_code warehouse_oidc_bad)
+  if(TARGET dbsql_shell)
+    list(APPEND names sign_in)
+  endif()
+  foreach(name IN LISTS names)
     dbsql_test(${name} base http auth thrift arrow result backend session telemetry api)
     target_sources(test_${name} PRIVATE oidc_client.c warehouse_process.c ${folder}/form.c ${folder}/jwks.c ${folder}/jwt.c
                                         ${folder}/memory.c ${folder}/tls.c)
