@@ -341,12 +341,12 @@ DBSQL_API int64_t dbsql_result_rows_read(const dbsql_result *result);
 
 /* What reading the result has taken so far. Sizes in bytes; files are those of CloudFetch. */
 typedef struct dbsql_statistics {
-  size_t struct_size;    /* sizeof(dbsql_statistics): the caller sets it before the call */
-  int64_t memory_used;   /* held, reserved for downloads, or handed out and not released, decompressed */
-  int64_t memory_high;   /* the most there has been, kept buffers included */
-  int64_t memory_limit;  /* max_memory_bytes */
-  int64_t files_known;   /* links that the server has sent */
-  int64_t files_read;    /* to their last row */
+  size_t struct_size;   /* sizeof(dbsql_statistics): the caller sets it before the call */
+  int64_t memory_used;  /* held, reserved for downloads, or handed out and not released, decompressed */
+  int64_t memory_high;  /* the most there has been, kept buffers included */
+  int64_t memory_limit; /* max_memory_bytes */
+  int64_t files_known;  /* links that the server has sent */
+  int64_t files_read;   /* to their last row */
   int64_t bytes_received;
   int64_t bytes_decoded;
   int64_t retries;       /* of downloads, after failures of the network or of storage */

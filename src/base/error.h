@@ -14,7 +14,7 @@ struct dbsql_error {
   bool retryable;
   bool session_lost;
   uint8_t category; /* enum error_category; CATEGORY_NONE where nobody has told it */
-  bool is_static; /* the out-of-memory error: nothing to free, nothing to change */
+  bool is_static;   /* the out-of-memory error: nothing to free, nothing to change */
   int32_t vendor_code;
   int http_status;
   int attempts;

@@ -13,7 +13,7 @@ struct dbsql_statement {
   dbsql_connection *connection;
   int64_t query_timeout_s; /* -1: the connection's */
   int64_t max_rows;
-  char *query_tags; /* NULL: none */
+  char *query_tags;  /* NULL: none */
   bool no_telemetry; /* Databricks is not told of it */
   struct trace_parent trace_parent;
   /* What another thread may cancel. */
