@@ -17,6 +17,11 @@ check_linker_flag(C "-Wl,--gc-sections" DBSQL_HAVE_GC_SECTIONS)
 if(DBSQL_HAVE_GC_SECTIONS)
   target_link_options(dbsql PRIVATE -Wl,--gc-sections)
 endif()
+# It stays mapped once a host has opened it: threads of ours may be running when it is closed, and a fork handler cannot be taken back.
+check_linker_flag(C "-Wl,-z,nodelete" DBSQL_HAVE_Z_NODELETE)
+if(DBSQL_HAVE_Z_NODELETE)
+  target_link_options(dbsql PRIVATE -Wl,-z,nodelete)
+endif()
 # A sanitizer's runtime is in the program and not in the library, so its symbols are open there.
 check_linker_flag(C "-Wl,-z,defs" DBSQL_HAVE_Z_DEFS)
 if(DBSQL_HAVE_Z_DEFS AND NOT DBSQL_SANITIZE)
