@@ -86,7 +86,7 @@ struct session {
   int64_t protocol;
   bool plain_hive;
   int64_t operation_count;
-  int64_t last_used_ns;
+  atomic_int_fast64_t last_used_ns;
 
   pthread_mutex_t lock;
   pthread_cond_t wake;
