@@ -65,9 +65,11 @@ static void *reaper_main(void *user) {
     for (size_t i = 0; i < warehouse_buckets; i++) {
       for (struct session *session = warehouse->sessions[i]; session; session = session->next) {
         look_after(session, now);
-        if (!idle && warehouse->limits.idle_session_ms && !session->running && !session->queue_first &&
-            now - session->last_used_ns > warehouse->limits.idle_session_ms * 1000000)
-          idle = session;
+        if (idle || !warehouse->limits.idle_session_ms) continue;
+        pthread_mutex_lock(&session->lock);
+        bool busy = session->running || session->queue_first;
+        pthread_mutex_unlock(&session->lock);
+        if (!busy && now - session->last_used_ns > warehouse->limits.idle_session_ms * 1000000) idle = session;
       }
     }
     if (idle) {
