@@ -85,6 +85,14 @@ static void make_page(struct buf *out) {
       "Names are the same in every way of writing them; upper and lower case, `_` and `-` do not matter, and the prefixes of the\n"
       "ADBC drivers (`databricks.`, `adbc.spark.` ...) may stand before them. An empty value means that the option is not set. A\n"
       "bool is one of `true`, `false`, `1`, `0`, `t`, `f`, `yes`, `no`. Secrets cannot be read back.\n\n"
+      "The shell knows the same table:\n\n"
+      "```sh\n"
+      "$ dbsql --options -F ndjson | grep '\"name\":\"port\"'\n"
+      "{\"name\":\"port\",\"aliases\":\"\",\"type\":\"int\",\"unit\":\"\",\"default\":\"443\",\"bounds\":\"1..65535\",…}\n"
+      "$ dbsql --local -o retry_max=1001 -c \"SELECT 1\"\n"
+      "error: retry_max must be from 0 to 1000\n"
+      "  SQLSTATE HY024\n"
+      "```\n\n"
       "| Option | Type | Default | Meaning |\n|---|---|---|---|\n");
   for (size_t i = 0; i < OPTION_COUNT; i++) append_option(out, i);
   buf_append_text(
