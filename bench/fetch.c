@@ -32,7 +32,7 @@ struct cost {
   double peak_mib;
 };
 
-static void fail(const char *what, const char *why) {
+static _Noreturn void fail(const char *what, const char *why) {
   fprintf(stderr, "bench_fetch: %s: %s\n", what, why);
   exit(1);
 }
