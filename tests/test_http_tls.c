@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "certificates.h"
+#include "http/client.h"
 
 static struct certificate *ca, *other_ca, *server_cert, *client_cert;
 static char *ca_file, *other_ca_file, *client_cert_file, *client_key_file;
@@ -181,6 +182,40 @@ static void the_ca_file_adds_to_the_system_store(void **state) {
   http_server_stop(ours);
   http_server_stop(theirs);
   certificate_free(other_cert);
+}
+
+/* Certificates that were put together are held once for all who trust the same ones, and as long as one does. */
+static void equal_certificates_are_held_once(void **state) {
+  (void)state;
+  struct http_server *server = serve(server_cert);
+  struct http_settings settings = tls_settings(), both = tls_settings();
+  char *copy = test_file_write(ca->pem, NULL);
+  setenv("SSL_CERT_FILE", other_ca_file, 1);
+  both.ignore_environment = false;
+  both.use_proxy = false;
+  both.tls_system_store = true;
+  struct http_client *one = client_of(&settings), *with_system = client_of(&both);
+  settings.tls_ca_file = copy;
+  struct http_client *same = client_of(&settings);
+  settings.tls_ca_file = other_ca_file;
+  struct http_client *other = client_of(&settings);
+  both.tls_ca_file = NULL;
+  struct http_client *system_alone = client_of(&both);
+  assert_non_null(one->tls.bundle);
+  assert_ptr_equal(same->tls.bundle, one->tls.bundle);
+  assert_ptr_not_equal(other->tls.bundle, one->tls.bundle);
+  assert_ptr_not_equal(with_system->tls.bundle, one->tls.bundle);
+  assert_null(system_alone->tls.bundle); /* nothing is put together */
+  http_client_free(one);
+  http_client_free(other);
+  http_client_free(system_alone);
+  assert_answers(same, http_server_url(server), HTTP_RETRY_REFUSED, "fine");
+  assert_answers(with_system, http_server_url(server), HTTP_RETRY_REFUSED, "fine");
+  http_client_free(same);
+  http_client_free(with_system);
+  unsetenv("SSL_CERT_FILE");
+  free(copy);
+  http_server_stop(server);
 }
 
 /* A directory as OpenSSL wants it: each certificate under the hash of its name. */
@@ -463,6 +498,7 @@ int main(void) {
       cmocka_unit_test(a_trusted_server_is_reached),
       cmocka_unit_test(what_is_wrong_with_a_certificate_is_said),
       cmocka_unit_test(the_ca_file_adds_to_the_system_store),
+      cmocka_unit_test(equal_certificates_are_held_once),
       cmocka_unit_test(a_directory_of_the_environment_counts),
       cmocka_unit_test(bad_files_are_told_at_once),
       cmocka_unit_test(a_client_certificate_is_shown_when_asked),

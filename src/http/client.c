@@ -192,7 +192,7 @@ static dbsql_status configure(struct http_client *client, dbsql_error **error) {
   }
 
 cleanup:
-  if (!failed) return http_tls_apply(&client->tls, client->easy, error);
+  if (!failed) return http_tls_apply(&client->tls, false, client->easy, error);
   if (code == CURLE_OUT_OF_MEMORY) return error_no_memory(error);
   return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "libcurl %s does not support %s", curl_version_info(CURLVERSION_NOW)->version,
                    failed);
@@ -221,7 +221,6 @@ dbsql_status http_client_new(const struct http_settings *settings, struct http_c
   struct http_client *made = mem_alloc_zero(1, sizeof *made);
   if (!made) return error_no_memory(error);
   made->answer.content_length = -1;
-  made->tls.bundle_fd = -1;
   made->connect_timeout_ms = limit_or_none(settings->connect_timeout_ms);
   made->request_timeout_ms = limit_or_none(settings->request_timeout_ms);
   made->max_response_bytes = settings->max_response_bytes;

@@ -6,11 +6,7 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -145,7 +141,7 @@ static dbsql_status copy_text(char **out, const char *text, dbsql_error **error)
 }
 
 static dbsql_status init_trust(struct http_tls *tls, const struct http_settings *settings, dbsql_error **error) {
-  struct buf own = BUF_INIT;
+  struct buf own = BUF_INIT, all = BUF_INIT;
   dbsql_status status = DBSQL_OK;
   const char *named_file = settings->ignore_environment ? NULL : http_environment("SSL_CERT_FILE");
   const char *named_directory = settings->ignore_environment ? NULL : http_environment("SSL_CERT_DIR");
@@ -168,15 +164,24 @@ static dbsql_status init_trust(struct http_tls *tls, const struct http_settings 
     /* libcurl's own file is left to libcurl unless something must be added to it. */
     const char *bundle = settings->tls_ca_file || named_file ? system_bundle(settings) : NULL;
     if (bundle) {
-      status = read_file(bundle == named_file ? "SSL_CERT_FILE" : "the system's certificates", bundle, &tls->bundle, error);
+      status = read_file(bundle == named_file ? "SSL_CERT_FILE" : "the system's certificates", bundle, &all, error);
       if (status != DBSQL_OK) goto cleanup;
-      buf_append_byte(&tls->bundle, '\n');
+      buf_append_byte(&all, '\n');
+    }
+    if (named_file && !settings->tls_ca_file) {
+      status = copy_text(&tls->file, named_file, error); /* it can be read: that is enough, as for libcurl's own */
+      goto cleanup;
     }
   }
-  buf_append_slice(&tls->bundle, buf_slice(&own));
-  if (buf_failed(&tls->bundle)) status = error_no_memory(error);
+  buf_append_slice(&all, buf_slice(&own));
+  if (buf_failed(&all)) {
+    status = error_no_memory(error);
+  } else if (all.size != 0) {
+    status = tls_bundle_share(&all, &tls->bundle, error);
+  }
 
 cleanup:
+  buf_free(&all);
   buf_free(&own);
   return status;
 }
@@ -205,7 +210,7 @@ static dbsql_status init_client_certificate(struct http_tls *tls, const struct h
 }
 
 dbsql_status http_tls_init(struct http_tls *tls, const struct http_settings *settings, dbsql_error **error) {
-  *tls = (struct http_tls){.bundle_fd = -1};
+  *tls = (struct http_tls){0};
   tls->verify = settings->tls_verify;
   tls->verify_hostname = settings->tls_verify && settings->tls_verify_hostname;
   const char *minimum = settings->tls_min_version ? settings->tls_min_version : "1.2";
@@ -220,59 +225,39 @@ dbsql_status http_tls_init(struct http_tls *tls, const struct http_settings *set
 }
 
 void http_tls_free(struct http_tls *tls) {
-  buf_free(&tls->bundle);
+  mem_free(tls->file);
+  tls_bundle_free(tls->bundle);
   mem_free(tls->directory);
   mem_free(tls->client_cert);
   mem_free(tls->client_key);
   secret_free(tls->client_key_password);
-  if (tls->bundle_fd >= 0) close(tls->bundle_fd);
-  *tls = (struct http_tls){.bundle_fd = -1};
+  *tls = (struct http_tls){0};
 }
 
-/* The bundle as a file without a name, or -1: a connection of libcurl copies a bundle in memory, for each request anew, but not a
- * path; and libcurl before 7.77 knows none in memory. */
-static int bundle_file(const struct buf *bundle, char *path, size_t path_size) {
-#if defined(__linux__)
-  int fd = memfd_create("dbsql-certificates", MFD_CLOEXEC);
-  if (fd < 0) return -1;
-  for (size_t at = 0; at < bundle->size;) {
-    ssize_t written = write(fd, bundle->data + at, bundle->size - at);
-    if (written <= 0) {
-      close(fd);
-      return -1;
-    }
-    at += (size_t)written;
-  }
-  snprintf(path, path_size, "/proc/self/fd/%d", fd);
-  if (access(path, R_OK) == 0) return fd;
-  close(fd); /* no /proc here */
-#else
-  (void)bundle;
-  (void)path;
-  (void)path_size;
-#endif
-  return -1;
-}
-
-static CURLcode apply_bundle(struct http_tls *tls, CURL *easy) {
+/* Preferably as a path, since a connection of libcurl copies certificates in memory, for each request anew, and libcurl before 7.77 knows
+ * none there. A pool tells its connections apart by such values, though, and the number in the path of a file without a name may come again
+ * with other content. */
+static CURLcode apply_bundle(const struct tls_bundle *bundle, bool pooled, CURL *easy) {
   CURLcode code = CURLE_UNKNOWN_OPTION;
-  char path[40];
-  tls->bundle_fd = bundle_file(&tls->bundle, path, sizeof path);
-  if (tls->bundle_fd >= 0) {
-    buf_free(&tls->bundle);
+  const char *path = tls_bundle_path(bundle);
+#if LIBCURL_VERSION_NUM >= 0x074D00
+  if (pooled || !path) {
+    struct slice pem = tls_bundle_pem(bundle);
+    struct curl_blob blob = {(void *)(uintptr_t)pem.data, pem.size, CURL_BLOB_NOCOPY};
+    code = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+    if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob);
+  }
+#else
+  (void)pooled;
+#endif
+  if (code == CURLE_UNKNOWN_OPTION && path) {
     code = curl_easy_setopt(easy, CURLOPT_CAINFO, path);
     if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, path);
-    return code;
   }
-#if LIBCURL_VERSION_NUM >= 0x074D00
-  struct curl_blob blob = {tls->bundle.data, tls->bundle.size, CURL_BLOB_NOCOPY};
-  code = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-  if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob);
-#endif
   return code;
 }
 
-dbsql_status http_tls_apply(struct http_tls *tls, CURL *easy, dbsql_error **error) {
+dbsql_status http_tls_apply(const struct http_tls *tls, bool pooled, CURL *easy, dbsql_error **error) {
   CURLcode code = CURLE_OK;
   const char *failed = "";
 #define TRY(option, value)                                                                \
@@ -293,8 +278,12 @@ dbsql_status http_tls_apply(struct http_tls *tls, CURL *easy, dbsql_error **erro
     TRY(CURLOPT_CAPATH, tls->directory);
     TRY(CURLOPT_PROXY_CAPATH, tls->directory);
   }
-  if (tls->bundle.size != 0) {
-    if (code == CURLE_OK) code = apply_bundle(tls, easy);
+  if (tls->file) {
+    TRY(CURLOPT_CAINFO, tls->file);
+    TRY(CURLOPT_PROXY_CAINFO, tls->file);
+  }
+  if (tls->bundle) {
+    if (code == CURLE_OK) code = apply_bundle(tls->bundle, pooled, easy);
     if (code != CURLE_OK && !*failed) failed = "the certificates of tls_ca_file beside the system's (that needs 7.77)";
   }
   if (tls->client_cert) {

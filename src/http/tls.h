@@ -4,17 +4,18 @@
 
 #include <curl/curl.h>
 
-#include "base/buf.h"
 #include "http/http.h"
+#include "http/tls_bundle.h"
 
 struct http_tls {
   bool verify;
   bool verify_hostname;
   bool tls13_only;
   bool replace_directory; /* `directory` counts, even where it is NULL; otherwise libcurl's own is left in place */
-  struct buf bundle;      /* the trusted certificates as PEM; empty: libcurl's own file */
-  int bundle_fd;          /* the bundle as a nameless file, in the place of `bundle`; -1: none */
-  char *directory;        /* of trusted certificates, hashed as OpenSSL wants them */
+  /* The trusted certificates: a file that is named, or several together; neither: libcurl's own file. */
+  char *file;
+  struct tls_bundle *bundle;
+  char *directory; /* of trusted certificates, hashed as OpenSSL wants them */
   char *client_cert;
   char *client_key;
   struct secret *client_key_password;
@@ -23,7 +24,8 @@ struct http_tls {
 /* Reads and checks the files. On failure nothing is left to free. */
 dbsql_status http_tls_init(struct http_tls *tls, const struct http_settings *settings, dbsql_error **error);
 void http_tls_free(struct http_tls *tls);
-/* Sets the options, for servers and https proxies alike (the client certificate for servers only). The struct must outlive `easy`. */
-dbsql_status http_tls_apply(struct http_tls *tls, CURL *easy, dbsql_error **error);
+/* Sets the options, for servers and https proxies alike (the client certificate for servers only). The struct must outlive `easy`.
+ * `pooled`: connections with other settings live in the same pool. */
+dbsql_status http_tls_apply(const struct http_tls *tls, bool pooled, CURL *easy, dbsql_error **error);
 
 #endif

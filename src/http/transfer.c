@@ -93,25 +93,6 @@ void transfer_core_unref(struct transfer_core *core) {
   mem_free(core);
 }
 
-/* Certificates are given as bytes and not as a nameless file: connections of several profiles live in one pool, which tells them apart
- * by the settings' values, and the number in the path of such a file may come again with other content. */
-static dbsql_status apply_tls(struct transfer_core *core, dbsql_error **error) {
-#if LIBCURL_VERSION_NUM >= 0x074D00
-  struct buf bundle = core->tls.bundle;
-  if (bundle.size != 0) {
-    struct curl_blob blob = {bundle.data, bundle.size, CURL_BLOB_NOCOPY};
-    core->tls.bundle = (struct buf)BUF_INIT;
-    CURLcode code = curl_easy_setopt(core->pattern, CURLOPT_CAINFO_BLOB, &blob);
-    if (code == CURLE_OK) code = curl_easy_setopt(core->pattern, CURLOPT_PROXY_CAINFO_BLOB, &blob);
-    dbsql_status status = DBSQL_OK;
-    if (code != CURLE_UNKNOWN_OPTION) status = code == CURLE_OK ? http_tls_apply(&core->tls, core->pattern, error) : error_no_memory(error);
-    core->tls.bundle = bundle;
-    if (code != CURLE_UNKNOWN_OPTION) return status;
-  }
-#endif
-  return http_tls_apply(&core->tls, core->pattern, error);
-}
-
 static dbsql_status configure(struct transfer_core *core, const struct http_settings *settings, dbsql_error **error) {
   CURLcode code = CURLE_OK;
   const char *failed = "";
@@ -145,7 +126,7 @@ static dbsql_status configure(struct transfer_core *core, const struct http_sett
   curl_easy_setopt(core->pattern, CURLOPT_QUICK_EXIT, 1L);
 #endif
   curl_easy_setopt(core->pattern, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-  if (code == CURLE_OK) return apply_tls(core, error);
+  if (code == CURLE_OK) return http_tls_apply(&core->tls, true, core->pattern, error);
   if (code == CURLE_OUT_OF_MEMORY) return error_no_memory(error);
   return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "libcurl %s does not support %s", curl_version_info(CURLVERSION_NOW)->version,
                    failed);
@@ -164,7 +145,6 @@ dbsql_status transfer_profile_new(const struct http_settings *settings, struct t
   }
   profile->core = core;
   atomic_init(&core->refs, 1);
-  core->tls.bundle_fd = -1;
   core->connect_timeout_ms =
       settings->connect_timeout_ms > 0 && settings->connect_timeout_ms < INT32_MAX ? settings->connect_timeout_ms : 0;
   struct http_settings used = *settings;
