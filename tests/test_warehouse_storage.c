@@ -1,6 +1,8 @@
 /* The storage of the local warehouse: how results are cut into files, their links, and what the storage refuses. */
 #include "warehouse_storage.h"
 
+#include "spool.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -394,11 +396,43 @@ static void large_results_can_be_spooled(void **state) {
   failure_clear(&failure);
 }
 
+static void equal_batches_are_spooled_once(void **state) {
+  (void)state;
+  struct failure failure = {0};
+  struct result result, again, plain;
+  char folder[] = "/tmp/dbsql-spool-XXXXXX";
+  assert_non_null(mkdtemp(folder));
+  assert_true(read_result(&result, true, NULL, &failure) && read_result(&again, true, NULL, &failure));
+  assert_true(read_result(&plain, true, NULL, &failure));
+  int64_t count = result.batch_count;
+  assert_true(count > 1);
+  result.batches = realloc(result.batches, 2 * (size_t)count * sizeof *result.batches);
+  memcpy(result.batches + count, again.batches, (size_t)count * sizeof *result.batches);
+  result.batch_count = 2 * count;
+  again.batch_count = 0;
+  struct spool *spool = spool_new(folder, &failure);
+  assert_non_null(spool);
+  assert_true(spool_finish(spool, &result, &failure));
+  spool_free(spool);
+  for (int64_t i = 0; i < count; i++) {
+    const struct ArrowArray *first = result.batches[i].children[0], *second = result.batches[count + i].children[0];
+    assert_ptr_equal(first->buffers[1], second->buffers[1]);
+    if (i > 0) assert_ptr_not_equal(first->buffers[1], result.batches[i - 1].children[0]->buffers[1]);
+    assert_int_equal(second->length, plain.batches[i].length);
+    assert_memory_equal(second->buffers[1], plain.batches[i].children[0]->buffers[1], (size_t)second->length * 8);
+  }
+  result_free(&result);
+  result_free(&again);
+  result_free(&plain);
+  rmdir(folder);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(files_tile_the_result),         cmocka_unit_test(small_results_stay_inline),
                                      cmocka_unit_test(pages_hold_so_many_links),      cmocka_unit_test(the_smaller_limit_counts),
                                      cmocka_unit_test(links_can_be_had_again),        cmocka_unit_test(bad_links_are_refused),
                                      cmocka_unit_test(files_outlive_their_operation), cmocka_unit_test(ranges_are_served),
-                                     cmocka_unit_test(files_can_be_prepared),         cmocka_unit_test(large_results_can_be_spooled)};
+                                     cmocka_unit_test(files_can_be_prepared),         cmocka_unit_test(large_results_can_be_spooled),
+                                     cmocka_unit_test(equal_batches_are_spooled_once)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

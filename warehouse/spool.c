@@ -9,15 +9,27 @@
 
 #include "arrow/ipc_reader.h"
 #include "arrow/ipc_writer.h"
+#include "arrow/xxh32.h"
 #include "base/chunk.h"
 #include "base/error.h"
 #include "memory.h"
+
+/* Where a batch lies in the file. */
+struct place {
+  size_t at;
+  size_t size;
+  uint32_t hash;
+};
 
 struct spool {
   char *folder;
   int fd;
   size_t size;
   int64_t moved; /* batches */
+  struct place *places;
+  int64_t *table; /* open addressing by hash: indices of different batches in `places`, or -1 */
+  size_t table_size;
+  size_t different;
   struct ipc_schema *schema;
   struct buf message;
 };
@@ -55,6 +67,56 @@ static bool write_message(struct spool *spool, struct failure *failure) {
   return true;
 }
 
+/* Whether the message is what the file holds there. If it cannot be read it is not, and will be written. */
+static bool is_there(const struct spool *spool, const struct place *place) {
+  uint8_t part[16384];
+  for (size_t at = 0; at < place->size;) {
+    size_t wanted = place->size - at < sizeof part ? place->size - at : sizeof part;
+    ssize_t got = pread(spool->fd, part, wanted, (off_t)(place->at + at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0 || memcmp(part, spool->message.data + at, (size_t)got) != 0) return false;
+    at += (size_t)got;
+  }
+  return true;
+}
+
+static void enlarge_table(struct spool *spool) {
+  size_t size = spool->table_size ? spool->table_size * 2 : 256;
+  int64_t *table = wh_new(size, sizeof *table);
+  for (size_t i = 0; i < size; i++) table[i] = -1;
+  for (size_t i = 0; i < spool->table_size; i++) {
+    if (spool->table[i] < 0) continue;
+    size_t k = spool->places[spool->table[i]].hash & (size - 1);
+    while (table[k] >= 0) k = (k + 1) & (size - 1);
+    table[k] = spool->table[i];
+  }
+  free(spool->table);
+  spool->table = table;
+  spool->table_size = size;
+}
+
+/* Writes the message of the batch that is next, unless an earlier one is the same. */
+static bool place_message(struct spool *spool, struct failure *failure) {
+  struct place place = {spool->size, spool->message.size, xxh32(spool->message.data, spool->message.size)};
+  if (spool->different * 2 >= spool->table_size) enlarge_table(spool);
+  size_t k = place.hash & (spool->table_size - 1);
+  const struct place *same = NULL;
+  for (; spool->table[k] >= 0 && !same; k = (k + 1) & (spool->table_size - 1)) {
+    const struct place *other = &spool->places[spool->table[k]];
+    if (other->hash == place.hash && other->size == place.size && is_there(spool, other)) same = other;
+  }
+  if (same) {
+    place.at = same->at;
+  } else {
+    if (!write_message(spool, failure)) return false;
+    spool->table[k] = spool->moved;
+    spool->different++;
+  }
+  spool->places = wh_grow(spool->places, (size_t)spool->moved + 1, sizeof *spool->places);
+  spool->places[spool->moved] = place;
+  return true;
+}
+
 bool spool_move(struct spool *spool, struct result *result, struct failure *failure) {
   dbsql_error *error = NULL;
   if (!spool->schema && ipc_schema_from_arrow(&result->schema, &spool->schema, &error) != DBSQL_OK)
@@ -63,7 +125,7 @@ bool spool_move(struct spool *spool, struct result *result, struct failure *fail
     struct ArrowArray *batch = &result->batches[spool->moved];
     buf_reset(&spool->message);
     if (ipc_write_batch_of(spool->schema, batch, &spool->message, &error) != DBSQL_OK) return failure_from_library(failure, &error);
-    if (!write_message(spool, failure)) return false;
+    if (!place_message(spool, failure)) return false;
     batch->release(batch);
   }
   return true;
@@ -77,7 +139,6 @@ static void unmap(struct chunk *chunk, void *user) {
 
 bool spool_finish(struct spool *spool, struct result *result, struct failure *failure) {
   dbsql_error *error = NULL;
-  struct ipc_reader reader;
   if (!spool_move(spool, result, failure)) return false;
   if (spool->size == 0) return true;
   void *bytes = mmap(NULL, spool->size, PROT_READ, MAP_PRIVATE, spool->fd, 0);
@@ -90,10 +151,13 @@ bool spool_finish(struct spool *spool, struct result *result, struct failure *fa
   }
   chunk->size = spool->size;
   chunk->on_free = unmap;
-  ipc_reader_init(&reader, chunk, slice_of(chunk->data, chunk->size), spool->schema);
   dbsql_status status = DBSQL_OK;
-  for (int64_t i = 0; i < result->batch_count && status == DBSQL_OK; i++) status = ipc_reader_next(&reader, &result->batches[i], &error);
-  ipc_reader_close(&reader);
+  for (int64_t i = 0; i < result->batch_count && status == DBSQL_OK; i++) {
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, chunk, slice_of(chunk->data + spool->places[i].at, spool->places[i].size), spool->schema);
+    status = ipc_reader_next(&reader, &result->batches[i], &error);
+    ipc_reader_close(&reader);
+  }
   chunk_unref(chunk);
   return status == DBSQL_OK || failure_from_library(failure, &error);
 }
@@ -103,6 +167,8 @@ void spool_free(struct spool *spool) {
   if (spool->fd >= 0) close(spool->fd);
   ipc_schema_unref(spool->schema);
   buf_free(&spool->message);
+  free(spool->places);
+  free(spool->table);
   free(spool->folder);
   free(spool);
 }

@@ -1,6 +1,6 @@
 /*
  * Keeps the batches of a large result in a file instead of in memory. The file has no name and is mapped, so that what nobody reads need
- * not be in memory, and goes when the result does.
+ * not be in memory, and goes when the result does. Batches that are the same are there once.
  */
 #ifndef DBSQL_WAREHOUSE_SPOOL_H
 #define DBSQL_WAREHOUSE_SPOOL_H
