@@ -107,7 +107,8 @@ static void make_page(struct buf *out) {
   append_foreign(out, FOREIGN_SECONDS, "An option in milliseconds, given in seconds:", "| Name | Option |\n|---|---|");
   append_foreign(out, FOREIGN_DURATION,
                  "An option in milliseconds, given as `30s`, `500ms` or milliseconds:", "| Name | Option |\n|---|---|");
-  append_foreign(out, FOREIGN_MAP, "Another spelling; any other value is refused:", "| Name | Option | Values |\n|---|---|---|");
+  append_foreign(out, FOREIGN_MAP, "Another spelling; any other value is refused, and one with nothing behind `=` leaves the option alone:",
+                 "| Name | Option | Values |\n|---|---|---|");
   append_foreign(out, FOREIGN_USER, "User names, of which there is one, `token`; the password is then the access token:", "");
   append_foreign(out, FOREIGN_ONLY, "Accepted with a value that asks for what is done anyway, and refused with any other:",
                  "| Name | Accepted values |\n|---|---|");

@@ -367,7 +367,7 @@ static void pairs(void **state) {
   parse_fails("Host=h;=x", "a value without a name (at position 8)");
   parse_fails("Host=h;Hots=x", "did you mean");
   parse_fails("Host=h;ANSI_MODE=true", "invalid connection string: ANSI_MODE is not the name of an option");
-  parse_fails("Host=h;AuthMech=12", "AuthMech: this value is not supported by this version");
+  parse_fails("Host=h;AuthMech=12", "AuthMech: this value is not supported by this version (only 3, 0, 11)");
   parse_fails("Host=h;AuthMech=3;Auth_Flow=1", "give different values for auth_type");
   parse_fails("Host=h;UID=scott;PWD=tiger", "UID: basic auth not enabled");
   parse_fails("Host=h;UseCFProxy=1", "UseCFProxy: this value is not supported");

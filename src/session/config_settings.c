@@ -266,6 +266,24 @@ static bool find_value(const char *values, struct slice value, struct slice *map
   return false;
 }
 
+static dbsql_status refuse_value(struct settings *settings, const struct foreign *foreign, const char *name, size_t position,
+                                 dbsql_error **error) {
+  struct buf known = BUF_INIT;
+  struct slice piece;
+  for (size_t at = 0; text_next_piece(foreign->values, '|', &at, &piece);) {
+    const uint8_t *equals = memchr(piece.data, '=', piece.size);
+    if (equals) piece.size = (size_t)(equals - piece.data);
+    if (known.size > 0) buf_append_text(&known, ", ");
+    buf_append_slice(&known, piece);
+  }
+  dbsql_status status =
+      buf_failed(&known) ? error_no_memory(error)
+                         : settings_error(settings, "HYC00", position, error, "%s: this value is not supported by this version (only %.*s)",
+                                          name, (int)known.size, (const char *)known.data);
+  buf_free(&known);
+  return status;
+}
+
 static dbsql_status put_foreign(struct settings *settings, const struct foreign *foreign, const char *name, struct slice value,
                                 size_t position, dbsql_error **error) {
   if (value.size == 0) return DBSQL_OK;
@@ -274,8 +292,7 @@ static dbsql_status put_foreign(struct settings *settings, const struct foreign 
     case FOREIGN_UNSUPPORTED: break;
     case FOREIGN_ONLY:
       if (find_value(foreign->values, value, NULL)) return DBSQL_OK;
-      return settings_error(settings, "HYC00", position, error, "%s: this value is not supported by this version (only %s)", name,
-                            foreign->values);
+      return refuse_value(settings, foreign, name, position, error);
     case FOREIGN_USER:
       if (text_equal_nocase_n((const char *)value.data, value.size, "token", 5)) return DBSQL_OK;
       return settings_error(settings, "28000", position, error,
@@ -313,8 +330,7 @@ static dbsql_status put_foreign(struct settings *settings, const struct foreign 
     case FOREIGN_MAP: {
       struct slice mapped;
       if (find_value(foreign->values, value, &mapped)) return settings_put_option(settings, foreign->option, name, mapped, position, error);
-      return settings_error(settings, "HYC00", position, error, "%s: this value is not supported by this version (only %s)", name,
-                            foreign->values);
+      return refuse_value(settings, foreign, name, position, error);
     }
   }
   return settings_error(settings, "HYC00", position, error, "%s is not supported by this version", name);
