@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 build=build/bench
 cmake --preset release -B "$build" -DDBSQL_BUILD_BENCH=ON >/dev/null
 ninja -C "$build" bench_roundtrip >/dev/null
+mkdir -p "$build"
+: >"$build/ready"
 "$DBSQL_BUILD/dbsql-warehouse" --port 0 >"$build/ready" &
 server=$!
 trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true' EXIT INT TERM
