@@ -76,6 +76,13 @@ check_links() {
   done)"
 }
 
+# Who begins at README.md finds every page.
+check_pages() {
+  report "a page that README.md does not link to" "$(files 'docs/*.md' | while IFS= read -r page; do
+    grep -qF "]($page)" README.md || printf '%s\n' "$page"
+  done)"
+}
+
 # Functions that the header promises, one a line.
 public_functions() {
   awk '/^DBSQL_API/ {if (match($0, /dbsql_[a-z0-9_]+\(/)) print substr($0, RSTART, RLENGTH - 1)}' include/dbsql/dbsql.h
@@ -98,7 +105,7 @@ check_version() {
   fi
 }
 
-for check in ${1:-format layers words paths scripts links api version}; do
+for check in ${1:-format layers words paths scripts links pages api version}; do
   case $check in
     format) check_format ;;
     layers) check_layers ;;
@@ -106,6 +113,7 @@ for check in ${1:-format layers words paths scripts links api version}; do
     paths) check_paths ;;
     scripts) check_scripts ;;
     links) check_links ;;
+    pages) check_pages ;;
     api) check_api ;;
     version) check_version ;;
     *) report usage "no check '$check'" ;;
