@@ -2,6 +2,8 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/budget.h"
 #include "base/mem.h"
@@ -159,10 +161,59 @@ static void test_threads(void **state) {
   assert_int_equal(budget_process_used(), 0);
 }
 
+struct churning {
+  struct budget *budget;
+  atomic_bool stop;
+};
+
+static void *reserve_on(void *user) {
+  struct churning *churning = user;
+  while (!atomic_load(&churning->stop)) {
+    if (budget_reserve(churning->budget, kib, false)) budget_release(churning->budget, kib);
+  }
+  return NULL;
+}
+
+/* A child may be forked while another thread holds the lock, which nobody gives back there. */
+static void test_fork(void **state) {
+  (void)state;
+#if defined(__SANITIZE_THREAD__)
+  skip();
+#endif
+  struct churning churning = {.budget = budget_new(500 * kib)};
+  pthread_t threads[2];
+  struct chunk *chunk = budget_chunk_new(churning.budget, 100 * kib, NULL);
+  for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, reserve_on, &churning);
+  int failed = 0;
+  for (int i = 0; i < 100 && failed == 0; i++) {
+    pid_t child = fork();
+    if (child == 0) {
+      alarm(10);
+      int64_t reserved = 0;
+      struct chunk *own = budget_chunk_new(churning.budget, 70 * kib, &reserved);
+      if (!own || !budget_chunk_grow(own, 90 * kib)) _exit(1);
+      chunk_unref(own);
+      if (!budget_reserve(churning.budget, 10, true)) _exit(2);
+      budget_release(churning.budget, 10);
+      budget_retire(churning.budget);
+      chunk_unref(chunk);
+      budget_unref(churning.budget);
+      _exit(0);
+    }
+    if (waitpid(child, &failed, 0) != child) failed = -1;
+  }
+  atomic_store(&churning.stop, true);
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  chunk_unref(chunk);
+  budget_unref(churning.budget);
+  assert_int_equal(failed, 0);
+  assert_int_equal(budget_process_used(), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_limit),         cmocka_unit_test(test_no_limit),  cmocka_unit_test(test_chunk),   cmocka_unit_test(test_kept),
-      cmocka_unit_test(test_process_limit), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_process_limit), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_threads), cmocka_unit_test(test_fork),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

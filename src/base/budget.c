@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -17,6 +18,7 @@ struct block {
 
 struct budget {
   atomic_int refs;
+  pid_t pid; /* of the process whose it is */
   pthread_mutex_t lock;
   int64_t limit;
   int64_t chunks;   /* capacities of chunks that live */
@@ -51,6 +53,17 @@ static bool process_allows(int64_t change) {
   return true;
 }
 
+/* False in a forked child: a thread of the parent may have held the lock, and will never give it back there. */
+static bool enter(struct budget *budget) {
+  if (budget->pid != getpid()) return false;
+  pthread_mutex_lock(&budget->lock);
+  return true;
+}
+
+static void leave(struct budget *budget) {
+  pthread_mutex_unlock(&budget->lock);
+}
+
 /* The rest of the static functions run with the lock held. */
 
 static int64_t used(const struct budget *budget) {
@@ -82,6 +95,7 @@ struct budget *budget_new(int64_t limit) {
     return NULL;
   }
   atomic_init(&budget->refs, 1);
+  budget->pid = getpid();
   budget->limit = limit;
   return budget;
 }
@@ -93,21 +107,26 @@ struct budget *budget_ref(struct budget *budget) {
 
 void budget_unref(struct budget *budget) {
   if (!budget || atomic_fetch_sub_explicit(&budget->refs, 1, memory_order_acq_rel) != 1) return;
-  drop_all_blocks(budget);
-  count_process(-budget->reserved); /* nothing, unless one was forgotten */
-  pthread_mutex_destroy(&budget->lock);
+  if (budget->pid == getpid()) {
+    drop_all_blocks(budget);
+    count_process(-budget->reserved); /* nothing, unless one was forgotten */
+    pthread_mutex_destroy(&budget->lock);
+  }
   mem_free(budget);
 }
 
 void budget_retire(struct budget *budget) {
-  pthread_mutex_lock(&budget->lock);
+  if (!enter(budget)) return;
   budget->retired = true;
   drop_all_blocks(budget);
-  pthread_mutex_unlock(&budget->lock);
+  leave(budget);
 }
 
 bool budget_reserve(struct budget *budget, int64_t size, bool force) {
-  pthread_mutex_lock(&budget->lock);
+  if (!enter(budget)) {
+    if (force) count_process(size);
+    return force;
+  }
   int64_t taken = budget->chunks + budget->reserved;
   bool granted = budget->limit <= 0 || (size <= budget->limit && taken <= budget->limit - size);
   if (granted && !process_allows(size)) {
@@ -120,16 +139,16 @@ bool budget_reserve(struct budget *budget, int64_t size, bool force) {
   }
   if (granted) budget->reserved += size;
   note_high(budget);
-  pthread_mutex_unlock(&budget->lock);
+  leave(budget);
   return granted;
 }
 
 void budget_release(struct budget *budget, int64_t size) {
   if (size == 0) return;
-  pthread_mutex_lock(&budget->lock);
-  budget->reserved -= size;
   count_process(-size);
-  pthread_mutex_unlock(&budget->lock);
+  if (!enter(budget)) return;
+  budget->reserved -= size;
+  leave(budget);
 }
 
 /* The smallest kept block that is large enough, unless it is far too large; -1 if there is none. */
@@ -145,27 +164,28 @@ static int find_block(const struct budget *budget, size_t capacity) {
 static void chunk_freed(struct chunk *chunk, void *user) {
   struct budget *budget = user;
   int64_t size = (int64_t)chunk->capacity;
-  pthread_mutex_lock(&budget->lock);
-  budget->chunks -= size;
-  int_fast64_t limit = atomic_load(&process_limit);
-  bool keep = !budget->retired && budget->block_count < kept_blocks && chunk->capacity >= smallest_kept &&
-              (budget->limit <= 0 || budget->chunks + budget->kept + size <= budget->limit) &&
-              (limit <= 0 || atomic_load(&process_used) <= limit);
-  if (keep) {
-    budget->blocks[budget->block_count++] = (struct block){chunk->data, chunk->capacity};
-    budget->kept += size;
-    chunk->data = NULL;
-    note_high(budget);
-  } else {
-    count_process(-size);
+  bool keep = false;
+  if (enter(budget)) {
+    budget->chunks -= size;
+    int_fast64_t limit = atomic_load(&process_limit);
+    keep = !budget->retired && budget->block_count < kept_blocks && chunk->capacity >= smallest_kept &&
+           (budget->limit <= 0 || budget->chunks + budget->kept + size <= budget->limit) &&
+           (limit <= 0 || atomic_load(&process_used) <= limit);
+    if (keep) {
+      budget->blocks[budget->block_count++] = (struct block){chunk->data, chunk->capacity};
+      budget->kept += size;
+      chunk->data = NULL;
+      note_high(budget);
+    }
+    leave(budget);
   }
-  pthread_mutex_unlock(&budget->lock);
+  if (!keep) count_process(-size);
   budget_unref(budget);
 }
 
 struct chunk *budget_chunk_new(struct budget *budget, size_t capacity, int64_t *reserved) {
   struct block block = {NULL, 0};
-  pthread_mutex_lock(&budget->lock);
+  if (!enter(budget)) return chunk_new(capacity);
   int found = find_block(budget, capacity);
   if (found >= 0) {
     /* It moves from the kept ones to the chunks at once: in between it belongs to nobody. */
@@ -179,7 +199,7 @@ struct chunk *budget_chunk_new(struct budget *budget, size_t capacity, int64_t *
       drop_block(budget, budget->block_count - 1);
     }
   }
-  pthread_mutex_unlock(&budget->lock);
+  leave(budget);
   struct chunk *chunk = block.data ? chunk_adopt(block.data, block.capacity) : chunk_new(capacity);
   pthread_mutex_lock(&budget->lock);
   if (!chunk && block.data) {
@@ -196,7 +216,7 @@ struct chunk *budget_chunk_new(struct budget *budget, size_t capacity, int64_t *
     count_process(-from);
   }
   note_high(budget);
-  pthread_mutex_unlock(&budget->lock);
+  leave(budget);
   if (!chunk) {
     mem_free_aligned(block.data);
     return NULL;
@@ -209,12 +229,11 @@ struct chunk *budget_chunk_new(struct budget *budget, size_t capacity, int64_t *
 void budget_chunk_recount(struct chunk *chunk, size_t old_capacity) {
   struct budget *budget = chunk->on_free_user;
   int64_t change = (int64_t)chunk->capacity - (int64_t)old_capacity;
-  if (change == 0) return;
-  pthread_mutex_lock(&budget->lock);
+  if (change == 0 || !budget || !enter(budget)) return;
   budget->chunks += change;
   count_process(change);
   note_high(budget);
-  pthread_mutex_unlock(&budget->lock);
+  leave(budget);
 }
 
 bool budget_chunk_grow(struct chunk *chunk, size_t capacity) {
@@ -225,16 +244,16 @@ bool budget_chunk_grow(struct chunk *chunk, size_t capacity) {
 }
 
 int64_t budget_used(struct budget *budget) {
-  pthread_mutex_lock(&budget->lock);
+  bool ours = enter(budget);
   int64_t now = budget->chunks + budget->reserved;
-  pthread_mutex_unlock(&budget->lock);
+  if (ours) leave(budget);
   return now;
 }
 
 int64_t budget_high(struct budget *budget) {
-  pthread_mutex_lock(&budget->lock);
+  bool ours = enter(budget);
   int64_t high = budget->high;
-  pthread_mutex_unlock(&budget->lock);
+  if (ours) leave(budget);
   return high;
 }
 

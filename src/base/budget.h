@@ -4,7 +4,10 @@
  *
  * A budget never waits: who is refused tries again later, when somebody has released something. All functions may be called from
  * any thread. Memory that a chunk leaves behind is kept for the next one, since fresh memory is costly (results.md 8.3): it keeps
- * nobody from reserving, is given back before fresh memory would exceed the limit, and counts for the high-water marks.
+ * nobody from reserving, is given back before fresh memory would exceed the limit, and counts for the high-water marks. (What another
+ * budget keeps does count against the limit of the process.)
+ *
+ * In a forked child a budget of the parent's takes no lock: what it holds can be freed, and its numbers mean nothing.
  */
 #ifndef DBSQL_BASE_BUDGET_H
 #define DBSQL_BASE_BUDGET_H
