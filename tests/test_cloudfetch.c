@@ -288,6 +288,30 @@ static void a_gap_between_files_is_an_error(void **state) {
   world_stop(&world);
 }
 
+static void drop_second_link_once(struct cloud *cloud, struct TRowSet *rows, int page, bool *more) {
+  if (page == 0) drop_second_link(cloud, rows, page, more);
+}
+
+static bool refuse_first(struct cloud *cloud, struct http_exchange *exchange, int64_t start, int attempt) {
+  (void)cloud;
+  if (attempt > 0 || start != 0) return false;
+  exchange_reply(exchange, 403, NULL, "");
+  return true;
+}
+
+/* Links before a gap are renewed as ever, and new links may close it. */
+static void a_gap_keeps_nothing_from_being_renewed(void **state) {
+  (void)state;
+  struct world world = {.cloud = {.page_fault = drop_second_link, .fault = refuse_first}};
+  world_start(&world);
+  must_fail(&world, 100, DBSQL_ERROR_DRIVER, "row 100 was to come next, but the next file begins at row 200", NULL);
+  world_stop(&world);
+  world = (struct world){.cloud = {.page_fault = drop_second_link_once, .fault = refuse_first}};
+  world_start(&world);
+  must_come(&world);
+  world_stop(&world);
+}
+
 static void repeat_links(struct cloud *cloud, struct TRowSet *rows, int page, bool *more) {
   (void)cloud;
   (void)more;
@@ -511,6 +535,38 @@ static void a_refused_link_is_renewed(void **state) {
   }
 }
 
+static void sixth_is_large(struct cloud *cloud, struct TRowSet *rows, int page, bool *more) {
+  (void)cloud;
+  (void)page;
+  (void)more;
+  for (uint32_t i = 0; i < rows->resultLinks.count; i++) {
+    if (rows->resultLinks.items[i].startRowOffset == 600) rows->resultLinks.items[i].bytesNum = 32 << 20;
+  }
+}
+
+/* A file that waits for room, for longer than its link lives: a new link would die as well, so none is asked for before there is room. */
+static void a_link_is_not_renewed_while_it_waits_for_memory(void **state) {
+  (void)state;
+  struct world world = {.cloud = {.page_fault = sixth_is_large, .links_per_page = 16, .life_ms = 900000},
+                        .settings = {.threads = 6, .stall_ms = INT64_C(1) << 40},
+                        .max_memory = 16 << 20};
+  world_start(&world);
+  clock_test_begin(INT64_C(1000000000), INT64_C(1700000000000000));
+  dbsql_error *error = NULL;
+  assert_int_equal(begin(&world, NULL), DBSQL_OK);
+  while (world.row < 1000) {
+    struct ArrowArray batch;
+    if (next(&world, &batch, &error) != DBSQL_OK) fail_msg("after row %lld: %s", (long long)world.row, dbsql_error_message(error));
+    batch.release(&batch);
+    if (world.row % 100 == 0) clock_test_advance(INT64_C(1000000000) * 900);
+  }
+  clock_test_end();
+  assert_int_equal(world.row, 1000);
+  end(&world);
+  assert_in_range(world.counts.renewals, 1, 5);
+  world_stop(&world);
+}
+
 static bool refuse_thrice(struct cloud *cloud, struct http_exchange *exchange, int64_t start, int attempt) {
   (void)cloud;
   if (start != 300 || attempt >= 3) return false;
@@ -698,6 +754,21 @@ static void a_wait_that_is_too_long_is_not_waited(void **state) {
   struct world world = {.cloud = {.fault = later}, .settings = {.retry = {3, 1, 1, 60000}}};
   world_start(&world);
   must_fail(&world, 0, DBSQL_ERROR_REQUEST, "HTTP 503", "retry_total_ms");
+  world_stop(&world);
+}
+
+/* The time for all attempts is not used up by a consumer that does other things. */
+static void a_pause_of_the_consumers_is_no_failure(void **state) {
+  (void)state;
+  struct world world = {.cloud = {.fault = fail_twice, .user = (void *)(uintptr_t) "503"}, .settings = {.retry = {3, 1, 5, 3000}}};
+  world_start(&world);
+  assert_int_equal(begin(&world, NULL), DBSQL_OK);
+  while (cloud_all_attempts(&world.cloud) < 4) poll(NULL, 0, 1);
+  poll(NULL, 0, 3100);
+  dbsql_error *error = NULL;
+  if (read_on(&world, &error) != DBSQL_OK) fail_msg("after row %lld: %s", (long long)world.row, dbsql_error_message(error));
+  assert_int_equal(world.row, 1000);
+  end(&world);
   world_stop(&world);
 }
 
@@ -928,6 +999,42 @@ static void the_end_of_a_call_is_not_the_end_of_the_result(void **state) {
   world_stop(&world);
 }
 
+/* Answers no question but the first within the call's time, for as long as it is told. */
+static dbsql_status slow_links(struct world *world, int64_t row, int number, struct page *page, bool *answered, dbsql_error **error) {
+  (void)row;
+  (void)page;
+  (void)answered;
+  if (number == 0 || !*(bool *)world->user) return DBSQL_OK;
+  poll(NULL, 0, 60);
+  return error_set(error, DBSQL_ERROR_TIMEOUT, "HYT00", "the server is slow");
+}
+
+/* Calls with a limit get what is there, although the server does not say in time what follows. */
+static void slow_links_do_not_hold_up_files(void **state) {
+  (void)state;
+  bool slow = true;
+  struct world world = {.answer = slow_links, .user = &slow};
+  world_start(&world);
+  assert_int_equal(begin(&world, NULL), DBSQL_OK);
+  for (int calls = 0; world.row < 400 && calls < 200; calls++) {
+    struct ArrowArray batch;
+    struct call call;
+    call_begin_internal(&call, 50);
+    dbsql_status status = cloudfetch_next(world.cf, &call, &batch, NULL);
+    assert_true(status == DBSQL_OK || status == DBSQL_ERROR_TIMEOUT);
+    if (status != DBSQL_OK) continue;
+    cloud_check_batch(&batch, world.row);
+    world.row += batch.length;
+    batch.release(&batch);
+  }
+  assert_int_equal(world.row, 400);
+  slow = false;
+  assert_int_equal(read_on(&world, NULL), DBSQL_OK);
+  assert_int_equal(world.row, 1000);
+  end(&world);
+  world_stop(&world);
+}
+
 static void closing_ends_the_downloads(void **state) {
   (void)state;
   int64_t blocks = mem_test_live_blocks();
@@ -1052,7 +1159,10 @@ static void memory_may_run_out_anywhere(void **state) {
     bool struck = mem_test_failed();
     mem_test_fail_at(0);
     if (status != DBSQL_OK && status != DBSQL_ERROR_NO_MEMORY) fail_msg("allocation %d: %s", (int)n, dbsql_error_message(error));
-    if (status == DBSQL_OK) assert_int_equal(world.row, 50);
+    /* What has not failed for good goes on, with every row. */
+    bool goes_on = status != DBSQL_OK && world.cf && !cloudfetch_has_failed(world.cf);
+    if (goes_on) status = read_on(&world, NULL);
+    if (status == DBSQL_OK && world.row != 50) fail_msg("allocation %d: %d rows%s", (int)n, (int)world.row, goes_on ? " later" : "");
     dbsql_error_free(error);
     end(&world);
     if (mem_test_live_blocks() != blocks) fail_msg("allocation %d: %d blocks are left", (int)n, (int)(mem_test_live_blocks() - blocks));
@@ -1070,6 +1180,7 @@ int main(void) {
       cmocka_unit_test(downloads_begin_with_the_first_page),
       cmocka_unit_test(a_result_can_begin_anywhere),
       cmocka_unit_test(a_gap_between_files_is_an_error),
+      cmocka_unit_test(a_gap_keeps_nothing_from_being_renewed),
       cmocka_unit_test(rows_that_come_again_are_dropped),
       cmocka_unit_test(links_without_rows_are_skipped),
       cmocka_unit_test(links_are_checked),
@@ -1079,6 +1190,7 @@ int main(void) {
       cmocka_unit_test(a_wrong_clock_renews_nothing),
       cmocka_unit_test(expiry_may_be_in_seconds),
       cmocka_unit_test(a_refused_link_is_renewed),
+      cmocka_unit_test(a_link_is_not_renewed_while_it_waits_for_memory),
       cmocka_unit_test(a_link_may_be_renewed_three_times),
       cmocka_unit_test(renewing_comes_to_an_end),
       cmocka_unit_test(renewed_files_may_be_split_otherwise),
@@ -1086,6 +1198,7 @@ int main(void) {
       cmocka_unit_test(passing_failures_are_passed),
       cmocka_unit_test(lasting_failures_are_told),
       cmocka_unit_test(a_wait_that_is_too_long_is_not_waited),
+      cmocka_unit_test(a_pause_of_the_consumers_is_no_failure),
       cmocka_unit_test(storage_that_cannot_be_reached),
       cmocka_unit_test(a_body_that_is_cut_anywhere),
       cmocka_unit_test(a_damaged_file_is_downloaded_once_more),
@@ -1095,6 +1208,7 @@ int main(void) {
       cmocka_unit_test(silence_is_cut_off),
       cmocka_unit_test(a_straggler_begins_anew),
       cmocka_unit_test(the_end_of_a_call_is_not_the_end_of_the_result),
+      cmocka_unit_test(slow_links_do_not_hold_up_files),
       cmocka_unit_test(closing_ends_the_downloads),
       cmocka_unit_test(the_ceiling_holds),
       cmocka_unit_test(a_consumer_that_keeps_everything),

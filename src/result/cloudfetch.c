@@ -116,7 +116,7 @@ static void try_again(struct cloudfetch *cf, struct slot *slot, const struct tra
   }
   int64_t now = clock_now_ns();
   int64_t wait_ms = end->retry_after_ms >= 0 ? end->retry_after_ms : retry_wait_ms(policy, slot->failures, &cf->random);
-  if (policy->total_ms > 0 && (now - slot->first_ns) / ns_per_ms + wait_ms >= policy->total_ms) {
+  if (policy->total_ms > 0 && slot->spent_ns / ns_per_ms + wait_ms >= policy->total_ms) {
     give_up(cf, slot, end, ": another would exceed the time for all of them (retry_total_ms)");
     return;
   }
@@ -125,6 +125,7 @@ static void try_again(struct cloudfetch *cf, struct slot *slot, const struct tra
   cf->counts.retries++;
   slot_unload(cf, slot);
   slot->state = SLOT_PENDING;
+  slot->spent_ns += wait_ms * ns_per_ms;
   slot->retry_at_ns = now + wait_ms * ns_per_ms;
 }
 
@@ -156,7 +157,7 @@ static void status_refused(struct cloudfetch *cf, struct slot *slot, const struc
 }
 
 static void arrived(struct cloudfetch *cf, struct slot *slot, const struct transfer_end *end) {
-  int64_t elapsed = clock_now_ns() - slot->first_ns, left = 0;
+  int64_t elapsed = slot->spent_ns, left = 0;
   slot->body = transfer_take_body(slot->transfer, &left);
   slot->reserved += left;
   slot->state = SLOT_LOADED;
@@ -183,6 +184,7 @@ static void collect(struct cloudfetch *cf) {
     if (slot->state != SLOT_RUNNING) continue;
     const struct transfer_end *end = transfer_ended(slot->transfer);
     if (!end) continue;
+    slot->spent_ns += end->elapsed_ns;
     if (end->outcome == TRANSFER_DONE) {
       arrived(cf, slot, end);
       transfer_free(slot->transfer);
@@ -257,7 +259,6 @@ static dbsql_status begin(struct cloudfetch *cf, struct slot *slot, int64_t rese
                                      .budget = cf->budget,
                                      .reserved = reserved,
                                      .wake = cf->wake};
-  if (slot->first_ns == 0) slot->first_ns = clock_now_ns();
   dbsql_status status = transfer_start(cf->profile, &request, &slot->transfer, error);
   if (status == DBSQL_OK) slot->state = SLOT_RUNNING;
   return status;
@@ -278,13 +279,15 @@ static dbsql_status start_downloads(struct cloudfetch *cf, size_t *renew, dbsql_
       if (slot->retry_at_ns < cf->retry_at_ns) cf->retry_at_ns = slot->retry_at_ns;
       continue;
     }
-    if (link_is_dying(cf, slot)) {
-      *renew = i;
-      return DBSQL_OK;
-    }
     /* The file that the consumer needs next may always come, so that a limit below one file slows down and nothing else. */
     int64_t size = expected_bytes(cf, slot);
     if (!budget_reserve(cf->budget, size, i == 0)) return DBSQL_OK;
+    /* Not before there is room: a link that has to wait for that would only die again. */
+    if (link_is_dying(cf, slot)) {
+      budget_release(cf->budget, size);
+      *renew = i;
+      return DBSQL_OK;
+    }
     dbsql_status status = begin(cf, slot, size, error);
     if (status != DBSQL_OK) return status;
     running++;
@@ -299,7 +302,9 @@ dbsql_status cloudfetch_add_page(struct cloudfetch *cf, struct page *page, int64
   dbsql_status status = links_add(cf, page->rows, error);
   page_free(page);
   cf->no_more_links = !more;
-  return status == DBSQL_OK ? start_downloads(cf, &renew, error) : status;
+  if (status == DBSQL_OK) return start_downloads(cf, &renew, error);
+  cf->has_failed = true; /* some of its links are lost */
+  return status;
 }
 
 /* ---- Delivering ---------------------------------------------------------------------------------------------------------- */
@@ -332,8 +337,9 @@ static dbsql_status prefetch_links(struct cloudfetch *cf, const struct call *cal
   dbsql_error *failure = NULL;
   dbsql_status status = links_fetch(cf, true, call, &failure);
   if (status == DBSQL_OK) return DBSQL_OK;
+  /* Also if it is the call that has ended: the next one is to deliver what is there, however slow the server is. */
+  cf->prefetch_failed = true;
   if (status != DBSQL_ERROR_NO_MEMORY && call_check(call, "getting links", NULL) == DBSQL_OK) {
-    cf->prefetch_failed = true;
     error_clear(&failure);
     return DBSQL_OK;
   }

@@ -26,6 +26,7 @@ struct slot {
   char *url;                   /* a credential: never shown */
   struct http_header *headers; /* with their texts in the same block */
   size_t header_count;
+  size_t header_bytes; /* of that block */
   bool tls;
   int64_t expiry_ms; /* Unix time; 0: never */
   int64_t start;     /* its first row, counted from the result's first */
@@ -40,7 +41,7 @@ struct slot {
   int renewals;
   int failures;
   int redownloads;
-  int64_t first_ns; /* of the first attempt; 0: none yet */
+  int64_t spent_ns; /* by attempts that have ended, and waits between them; not by the consumer with other things */
   int64_t retry_at_ns;
   struct transfer *transfer;
   struct chunk *body;

@@ -39,10 +39,12 @@ void slot_unload(struct cloudfetch *cf, struct slot *slot) {
 static void drop_link(struct slot *slot) {
   if (slot->url) mem_wipe(slot->url, strlen(slot->url));
   mem_free(slot->url);
+  /* One may be a key with which storage decrypts. */
+  if (slot->headers) mem_wipe(slot->headers, slot->header_bytes);
   mem_free(slot->headers);
   slot->url = NULL;
   slot->headers = NULL;
-  slot->header_count = 0;
+  slot->header_count = slot->header_bytes = 0;
 }
 
 void slot_clear(struct cloudfetch *cf, struct slot *slot) {
@@ -136,8 +138,10 @@ static dbsql_status copy_headers(struct slot *slot, const struct thrift_string_m
     if (status != DBSQL_OK) return status;
     text += map->items[i].key.size + map->items[i].value.size + 2; /* they lie in one answer: no overflow */
   }
-  slot->headers = mem_alloc(map->count * sizeof *slot->headers + text);
+  size_t size = map->count * sizeof *slot->headers + text;
+  slot->headers = mem_alloc(size);
   if (!slot->headers) return error_no_memory(error);
+  slot->header_bytes = size;
   char *at = (char *)(slot->headers + map->count);
   for (uint32_t i = 0; i < map->count; i++) {
     const struct slice parts[2] = {map->items[i].key, map->items[i].value};
@@ -318,9 +322,10 @@ static dbsql_status replace_links(struct cloudfetch *cf, size_t i, const struct 
       /* The file was split in another way, or what was wrong may be right now. */
       rewind_to(cf, i, slot->start + slot->skip);
     }
+    size_t count = cf->count;
     status = add_link(cf, link, &page_row, error);
     i = cf->count;
-    if (status == DBSQL_OK && i > 0) slot_at(cf, i - 1)->ignores_clock = link_is_dying(cf, slot_at(cf, i - 1));
+    if (status == DBSQL_OK && i > count) slot_at(cf, i - 1)->ignores_clock = link_is_dying(cf, slot_at(cf, i - 1));
   }
   return status;
 }
@@ -333,6 +338,8 @@ struct history {
 
 static dbsql_status use_new_links(struct cloudfetch *cf, size_t i, const struct page *page, dbsql_error **error) {
   const struct TRowSet *rows = page->rows;
+  /* What was wrong behind the last link may be right now. */
+  if (cf->is_broken) rewind_to(cf, cf->count - 1, cf->next_link_row);
   struct slot *slot = slot_at(cf, i);
   int64_t row = slot->start, end = cf->next_link_row;
   struct history before = {slot->renewals, slot->failures, slot->redownloads, slot->was_gone, slot->restarted};

@@ -282,6 +282,8 @@ dbsql_status result_reader_next(struct result_reader *reader, const struct call 
         !reader->page_is_open && reader->source.repeats && (status == DBSQL_ERROR_TIMEOUT || status == DBSQL_ERROR_CANCELLED);
     if (reader->in_files) waited_only = !cloudfetch_has_failed(reader->cloudfetch);
     if (!waited_only) reader->failed = status;
+  } else if (!out->release && reader->budget) {
+    budget_retire(reader->budget); /* at the end: nothing further needs memory */
   }
   return status;
 }

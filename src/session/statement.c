@@ -84,6 +84,8 @@ void result_free(dbsql_result *result) {
   if (!result) return;
   note_files(result);
   telemetry_after_execute(&result->record);
+  /* Before the server is told, which may take a while: downloads end at once. */
+  result_reader_close(&result->reader);
   close_result_operation(result, NULL);
   if (result->columns) {
     for (size_t i = 0; i < result->schema->column_count; i++) {
@@ -95,7 +97,6 @@ void result_free(dbsql_result *result) {
   mem_free(result->texts);
   if (result->batch.release) result->batch.release(&result->batch);
   if (result->ahead.release) result->ahead.release(&result->ahead);
-  result_reader_close(&result->reader);
   result_schema_unref(result->schema);
   connection_unref(result->connection);
   mem_free(result);
