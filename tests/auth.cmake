@@ -21,3 +21,6 @@ set_tests_properties(auth_connection PROPERTIES LABELS threads)
 
 dbsql_test(auth_secrets base http auth thrift arrow result backend session telemetry api)
 target_link_libraries(test_auth_secrets PRIVATE test_http_server)
+
+dbsql_test(auth_wiped base http auth thrift arrow result backend session telemetry api)
+target_link_libraries(test_auth_wiped PRIVATE test_http_server)

@@ -482,6 +482,39 @@ static void after_a_fork(void **state) {
   provider_drop(provider);
 }
 
+/* T44: also one whose callbacks take turns, and one that exchanges */
+static void after_a_fork_in_a_callback(void **state) {
+  UNUSED(state);
+  clock_test_end();
+  struct test_event started = TEST_EVENT_INIT, go = TEST_EVENT_INIT;
+  struct source source = SOURCE_INIT;
+  source.started = &started;
+  source.go = &go;
+  dbsql_token_provider *provider = cached_of(external_of(&source, DBSQL_TOKEN_NO_BACKGROUND), 0);
+  struct asking parent = {.provider = provider}, asking = {.provider = provider};
+  call_begin_internal(&parent.call, 60000);
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, ask_alone, &parent), 0);
+  test_event_wait(&started);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    source.started = source.go = NULL;
+    call_begin_internal(&asking.call, 2000);
+    ask_alone(&asking);
+    _exit(asking.status == DBSQL_OK && strcmp(secret_text(asking.token->header), "Bearer token-2") == 0 ? 0 : 1);
+  }
+  int result;
+  assert_int_equal(waitpid(child, &result, 0), child);
+  assert_true(WIFEXITED(result));
+  assert_int_equal(WEXITSTATUS(result), 0);
+  test_event_set(&go);
+  pthread_join(thread, NULL);
+  assert_int_equal(parent.status, DBSQL_OK);
+  token_drop(parent.token);
+  provider_drop(provider);
+}
+
 /* every allocation fails once, also those of the fetch's thread */
 static void without_memory(void **state) {
   UNUSED(state);
@@ -530,6 +563,7 @@ int main(void) {
       TEST(tokens_that_come_too_late),
       TEST(providers_that_come_too_late),
       TEST(after_a_fork),
+      TEST(after_a_fork_in_a_callback),
       TEST(without_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

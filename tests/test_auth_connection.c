@@ -239,6 +239,7 @@ static void refusals_that_stay(void **state) {
   struct source changing = SOURCE_INIT;
   config = config_with(&changing);
   error = failed_connect(config);
+  assert_contains(dbsql_error_message(error), "; token provider cached[external]"); /* also of the second refusal */
   error_clear(&error);
   assert_int_equal(source_calls(&changing), 2);
   assert_int_equal(door.refused, 3);

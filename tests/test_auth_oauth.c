@@ -257,6 +257,16 @@ static void refusals(void **state) {
   assert_lacks(dbsql_error_message(error), "CANARY");
   error_clear(&error);
   assert_int_equal(requests_to(&idp, "/oidc/v1/token"), 1);
+  /* T20: as the class, and as it stands in the form */
+  on_path(&idp, "/oidc/v1/token", 400, NULL, "{\"error\":\"CANARY-s3cret\",\"error_description\":\"x\"}");
+  assert_int_equal(ask_for_token(provider, idp.context, &token, &error), DBSQL_ERROR_REQUEST);
+  assert_lacks(dbsql_error_message(error), "CANARY");
+  assert_lacks(dbsql_error_class(error), "CANARY");
+  error_clear(&error);
+  dbsql_token_provider *special = m2m("robot", "s3cret/CANARY+x", NULL);
+  on_path(&idp, "/oidc/v1/token", 400, NULL, "{\"error\":\"invalid_client\",\"error_description\":\"you sent s3cret%2FCANARY%2Bx\"}");
+  assert_lacks(refusal_of(special, idp.context), "CANARY");
+  provider_drop(special);
   on_path(&idp, "/oidc/v1/token", 400, NULL, "{\"errorCode\":\"invalid_scope\",\"errorSummary\":\"no such scope\"}");
   assert_contains(refusal_of(provider, idp.context), "invalid_scope: token request: no such scope");
   on_path(&idp, "/oidc/v1/token", 307, "Location: http://127.0.0.1:1/x\r\n", "");
@@ -413,7 +423,7 @@ static void keys_that_do_not_fit(void **state) {
                {path, "wrong", "ES256", "the passphrase is not its"},
                {path, NULL, "ES256", "needs a passphrase"},
                {"/nonexistent", NULL, "ES256", "cannot be read"},
-               {"/dev/null", NULL, "ES256", "has no private key"},
+               {"/dev/null", NULL, "ES256", "is no file with a private key"},
                {other, NULL, "RS256", "at least 2048 bits"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct secret *secret = cases[i].passphrase ? secret_of(cases[i].passphrase) : NULL;
@@ -561,26 +571,36 @@ static struct auth_context *context_with_environment(void) {
   return context;
 }
 
+#define JWT_ONE "eyJhbGciOiJub25lIn0.eyJzdWIiOiJvbmUifQ.x"
+#define JWT_TWO "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0d28ifQ.x"
+
 /* 2.12: file read anew for each exchange, trailing newline cut; the form of the SDKs: all-apis, client id, no original in return */
 static void tokens_in_files(void **state) {
   UNUSED(state);
   on_path(&idp, "/oidc/v1/token", 200, NULL, TOKEN_BODY);
   char path[] = "/tmp/dbsql-oidc-XXXXXX";
   int fd = mkstemp(path);
-  assert_int_equal(write(fd, "jwt-one\n", 8), 8);
+  assert_int_equal(write(fd, JWT_ONE "\n", sizeof JWT_ONE), sizeof JWT_ONE);
   dbsql_token_provider *provider = workload_of((struct workload_settings){.source = WORKLOAD_FILE, .file = path, .client_id = "sp"});
   assert_gives(provider, idp.context, "Bearer token-1");
   assert_string_equal(last_request(&idp, "/oidc/v1/token")->body,
-                      "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=jwt-one&subject_token_type="
+                      "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=" JWT_ONE
+                      "&subject_token_type="
                       "urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt&scope=all-apis&client_id=sp");
-  assert_int_equal(pwrite(fd, "jwt-two\n", 8, 0), 8);
+  assert_int_equal(pwrite(fd, JWT_TWO "\n", sizeof JWT_TWO, 0), sizeof JWT_TWO);
   assert_gives(provider, idp.context, "Bearer token-2");
-  assert_contains(last_request(&idp, "/oidc/v1/token")->body, "subject_token=jwt-two&");
+  assert_contains(last_request(&idp, "/oidc/v1/token")->body, "subject_token=" JWT_TWO "&");
   assert_int_equal(ftruncate(fd, 0), 0);
   assert_contains(refusal_of(provider, idp.context), "file-oidc: the identity token is empty");
+  /* T3: no other secret of this machine */
+  assert_int_equal(pwrite(fd, "-----BEGIN PRIVATE KEY-----\n", 28, 0), 28);
+  int before = requests_to(&idp, "/oidc/v1/token");
+  assert_contains(refusal_of(provider, idp.context), "file-oidc: the identity token is no JWT");
+  assert_int_equal(requests_to(&idp, "/oidc/v1/token"), before);
+  assert_int_equal(ftruncate(fd, 0), 0);
   /* no fallback */
-  assert_int_equal(pwrite(fd, "jwt-two\n", 8, 0), 8);
-  on_path(&idp, "/oidc/v1/token", 400, NULL, "{\"error\":\"invalid_request\",\"error_description\":\"jwt-two\"}");
+  assert_int_equal(pwrite(fd, JWT_TWO "\n", sizeof JWT_TWO, 0), sizeof JWT_TWO);
+  on_path(&idp, "/oidc/v1/token", 400, NULL, "{\"error\":\"invalid_request\",\"error_description\":\"" JWT_TWO "\"}");
   const char *message = refusal_of(provider, idp.context);
   assert_contains(message, "file-oidc: invalid_request: token exchange: ***");
   unlink(path);
@@ -598,9 +618,9 @@ static void tokens_in_variables(void **state) {
   struct auth_context *context = context_with_environment();
   dbsql_token_provider *provider = workload_of((struct workload_settings){.source = WORKLOAD_ENVIRONMENT, .variable = "DBSQL_TEST_OIDC"});
   assert_contains(refusal_of(provider, context), "the variable DBSQL_TEST_OIDC with the identity token is not set");
-  setenv("DBSQL_TEST_OIDC", "jwt-env", 1);
+  setenv("DBSQL_TEST_OIDC", JWT_ONE, 1);
   assert_gives(provider, context, "Bearer token-1");
-  assert_contains(last_request(&idp, "/oidc/v1/token")->body, "subject_token=jwt-env&");
+  assert_contains(last_request(&idp, "/oidc/v1/token")->body, "subject_token=" JWT_ONE "&");
   assert_contains(refusal_of(provider, idp.context), "ignore_environment");
   provider_drop(provider);
   unsetenv("DBSQL_TEST_OIDC");
@@ -611,7 +631,7 @@ static void tokens_in_variables(void **state) {
 static void tokens_of_github(void **state) {
   UNUSED(state);
   on_path(&idp, "/oidc/v1/token", 200, NULL, TOKEN_BODY);
-  on_path(&idp, "/actions", 200, NULL, "{\"value\":\"jwt-github\"}");
+  on_path(&idp, "/actions", 200, NULL, "{\"value\":\"" JWT_TWO "\"}");
   struct auth_context *context = context_with_environment();
   dbsql_token_provider *provider = workload_of((struct workload_settings){.source = WORKLOAD_GITHUB});
   assert_contains(refusal_of(provider, context), "id-token: write");
@@ -621,7 +641,7 @@ static void tokens_of_github(void **state) {
   const struct http_exchange *seen = last_request(&idp, "/actions");
   assert_header_is(seen, "Authorization", "Bearer CANARY-key");
   assert_contains(seen->target, "/actions?api=1&audience=http%3A%2F%2F127.0.0.1%3A");
-  assert_contains(last_request(&idp, "/oidc/v1/token")->body, "subject_token=jwt-github&");
+  assert_contains(last_request(&idp, "/oidc/v1/token")->body, "subject_token=" JWT_TWO "&");
   on_path(&idp, "/actions", 403, "Content-Type: text/plain\r\n", "bad CANARY-key");
   assert_lacks(refusal_of(provider, context), "CANARY");
   on_path(&idp, "/actions", 200, NULL, "{}");
@@ -631,7 +651,7 @@ static void tokens_of_github(void **state) {
   provider_drop(provider);
   provider = workload_of((struct workload_settings){.source = WORKLOAD_GITHUB, .audience = "a b"});
   setenv("ACTIONS_ID_TOKEN_REQUEST_URL", own_url(&idp, 0, "/actions"), 1);
-  on_path(&idp, "/actions", 200, NULL, "{\"value\":\"jwt-github\"}");
+  on_path(&idp, "/actions", 200, NULL, "{\"value\":\"" JWT_TWO "\"}");
   token_drop(token_of(provider, context));
   assert_string_equal(last_request(&idp, "/actions")->target, "/actions?audience=a%20b");
   provider_drop(provider);

@@ -78,7 +78,8 @@ static void nothing_gets_out(void **state) {
   struct http_server *server = http_server_start(&(struct http_server_settings){.handler = echo_answer, .user = &echo});
   char file[] = "/tmp/dbsql-oidc-XXXXXX";
   int fd = mkstemp(file);
-  assert_int_equal(write(fd, "CANARY.jwt.x", 12), 12);
+  char *identity = jwt_of("{\"sub\":\"identity\"}");
+  assert_int_equal(write(fd, identity, strlen(identity)), (ssize_t)strlen(identity));
   close(fd);
   char *foreign = jwt_of("{\"iss\":\"https://accounts.google.com\",\"x\":\"y\"}");
   char ways[9][1024];
@@ -122,8 +123,12 @@ static void nothing_gets_out(void **state) {
         assert_no_secret(dbsql_error_message(error), what);
         assert_no_secret(dbsql_error_class(error), what);
         assert_lacks(dbsql_error_message(error), foreign);
+        assert_lacks(dbsql_error_message(error), identity);
         assert_no_secret(lines.text.size ? buf_text(&lines.text) : "", what);
-        if (lines.text.size) assert_lacks(buf_text(&lines.text), foreign);
+        if (lines.text.size) {
+          assert_lacks(buf_text(&lines.text), foreign);
+          assert_lacks(buf_text(&lines.text), identity);
+        }
         error_clear(&error);
         buf_free(&lines.text);
         dbsql_config_free(config);
@@ -132,6 +137,7 @@ static void nothing_gets_out(void **state) {
   }
   unlink(file);
   mem_free(foreign);
+  mem_free(identity);
   http_server_stop(server);
 }
 

@@ -27,6 +27,12 @@ static void *ask_once(void *user) {
   return NULL;
 }
 
+static struct token *token_or_none(dbsql_token_provider *provider) {
+  struct token *token = NULL;
+  ask_for_token(provider, idp.context, &token, NULL);
+  return token;
+}
+
 struct folder {
   char path[64];
   char cache[96];
@@ -106,7 +112,7 @@ static void files_that_are_not_trusted(void **state) {
   for (int what = 0; what < 7; what++) {
     struct folder folder;
     folder_make(&folder);
-    struct token_identity identity = {"https://h.example", "id", "sql", "", ""};
+    struct token_identity identity = {"https://h.example", "id", "sql", "", "", ""};
     struct call call;
     const char *why;
     call_begin_internal(&call, 60000);
@@ -184,7 +190,7 @@ static void files_that_are_not_trusted(void **state) {
 static void folders_that_are_not_trusted(void **state) {
   UNUSED(state);
   struct folder folder;
-  struct token_identity identity = {"https://h.example", "id", "sql", "", ""};
+  struct token_identity identity = {"https://h.example", "id", "sql", "", "", ""};
   struct call call;
   const char *why;
   char other[128];
@@ -205,6 +211,33 @@ static void folders_that_are_not_trusted(void **state) {
   dbsql_token_provider *provider = sign_in_of(&person, settings);
   assert_gives(provider, idp.context, "Bearer token-1");
   provider_drop(provider);
+  person_end(&person);
+  folder_remove(&folder);
+}
+
+/* T3: what is stored for one token endpoint goes to no other, whoever writes the configuration */
+static void tokens_of_another_endpoint(void **state) {
+  UNUSED(state);
+  struct folder folder;
+  folder_make(&folder);
+  struct person person = PERSON_INIT;
+  on_path(&idp, TOKEN_PATH, 200, NULL, "{\"access_token\":\"token-%d\",\"expires_in\":1,\"refresh_token\":\"refresh-A\"}");
+  on_path(&idp, "/elsewhere", 200, NULL, "{\"access_token\":\"token-%d\",\"expires_in\":3600}");
+  dbsql_token_provider *provider = sign_in_of(&person, stored_in(&folder));
+  token_drop(token_or_none(provider));
+  provider_drop(provider);
+  assert_int_equal(requests_to(&idp, TOKEN_PATH), 1);
+  struct user_sign_in settings = stored_in(&folder);
+  char *authorize = strdup(own_url(&idp, 0, "/authorize"));
+  settings.endpoints.token_endpoint = own_url(&idp, 1, "/elsewhere");
+  settings.endpoints.authorization_endpoint = authorize;
+  provider = sign_in_of(&person, settings);
+  token_drop(token_or_none(provider));
+  provider_drop(provider);
+  assert_int_equal(person.opened, 2); /* a person is asked again */
+  assert_int_equal(requests_to(&idp, "/elsewhere"), 1);
+  assert_lacks(last_request(&idp, "/elsewhere")->body, "refresh-A");
+  free(authorize);
   person_end(&person);
   folder_remove(&folder);
 }
@@ -231,10 +264,8 @@ static void one_refresh_at_a_time(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
   const struct CMUnitTest tests[] = {
-      TEST(tokens_stay_on_disk),
-      TEST(files_that_are_not_trusted),
-      TEST(folders_that_are_not_trusted),
-      TEST(one_refresh_at_a_time),
+      TEST(tokens_stay_on_disk),        TEST(files_that_are_not_trusted), TEST(folders_that_are_not_trusted),
+      TEST(tokens_of_another_endpoint), TEST(one_refresh_at_a_time),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -479,7 +479,7 @@ static void refused_tokens(void **state) {
   struct source source = SOURCE_INIT;
   struct authenticator *authenticator = authenticator_of(external_of(&source, 0), context);
   struct buf value = BUF_INIT;
-  struct auth_stamp stamp;
+  struct auth_stamp stamp = {0};
   struct call call;
   call_begin_internal(&call, 60000);
   assert_int_equal(header_of(authenticator, &value, &stamp, NULL), DBSQL_OK);
@@ -599,7 +599,7 @@ static void without_memory(void **state) {
     dbsql_token_provider *provider = NULL;
     struct authenticator *authenticator = NULL;
     struct buf value = BUF_INIT;
-    struct auth_stamp stamp;
+    struct auth_stamp stamp = {0};
     struct call call;
     call_begin_internal(&call, 60000);
     dbsql_error *error = NULL, *refusal = NULL;

@@ -168,6 +168,36 @@ static void credentials_of_the_environment(void **state) {
   assert_lacks(message, "CANARY");
   dbsql_config_free(config);
 
+  /* its own host, but tokens are asked for where somebody else says */
+  config = parse_ok("host=env.com;http_path=/x;token_endpoint=https://evil.com/t");
+  assert_int_equal(config_load_from(config, from_list, machine, NULL), DBSQL_OK);
+  assert_int_equal(config_resolve(config, &error), DBSQL_ERROR_DRIVER);
+  assert_contains(message_of(&error), "the client_secret of the environment is not sent to a token_endpoint that was set elsewhere");
+  dbsql_config_free(config);
+  config = parse_ok("host=env.com;http_path=/x;discovery_url=https://evil.com/d");
+  assert_int_equal(config_load_from(config, from_list, machine, NULL), DBSQL_OK);
+  assert_int_equal(config_resolve(config, &error), DBSQL_ERROR_DRIVER);
+  assert_contains(message_of(&error), "is not sent to a discovery_url");
+  dbsql_config_free(config);
+
+  /* the identity token of the environment is for its host, too */
+  static struct variable job[] = {{"DATABRICKS_HOST", "https://env.com"}, {NULL, NULL}};
+  static const char *const ways[] = {"env-oidc", "github-oidc"};
+  for (size_t i = 0; i < 2; i++) {
+    char text[128];
+    snprintf(text, sizeof text, "host=other.com;http_path=/x;auth_type=%s", ways[i]);
+    config = parse_ok(text);
+    assert_int_equal(config_load_from(config, from_list, job, NULL), DBSQL_OK);
+    assert_int_equal(config_resolve(config, &error), DBSQL_ERROR_DRIVER);
+    assert_contains(message_of(&error), "the identity token of the environment is for its own host (env.com)");
+    dbsql_config_free(config);
+    snprintf(text, sizeof text, "host=env.com;http_path=/x;auth_type=%s", ways[i]);
+    config = parse_ok(text);
+    assert_int_equal(config_load_from(config, from_list, job, NULL), DBSQL_OK);
+    assert_string_equal(type_after(config), ways[i]);
+    dbsql_config_free(config);
+  }
+
   config = parse_ok("host=env.com;http_path=/x;access_token=mine");
   assert_int_equal(config_load_from(config, from_list, machine, NULL), DBSQL_OK);
   assert_string_equal(type_after(config), "pat");

@@ -144,12 +144,12 @@ static bool token_refused(struct authenticator *base, const struct call *call, c
   if (used && memcmp(used->fingerprint, stamp->fingerprint, sizeof stamp->fingerprint) != 0) {
     /* Another thread has got another one meanwhile. */
     token_drop(used);
-    return error && *error && (*error)->http_status == 401;
+    return !stamp->is_second && error && *error && (*error)->http_status == 401;
   }
   struct token *other = NULL;
   dbsql_error *renewal = NULL;
   bool again = false;
-  if (used && error && *error && (*error)->http_status == 401 && self->provider->can_renew) {
+  if (used && !stamp->is_second && error && *error && (*error)->http_status == 401 && self->provider->can_renew) {
     provider_reject(self->provider, used);
     dbsql_status status = fetch(self, call, DBSQL_TOKEN_REJECTED, &other, &renewal);
     again = status == DBSQL_OK && !token_equal(used, other);

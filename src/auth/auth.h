@@ -11,6 +11,7 @@ enum { auth_stamp_size = token_fingerprint_size };
 /* Which credentials a request was sent with. */
 struct auth_stamp {
   bool has_token;
+  bool is_second; /* set by who sends: there has been another token already, and there is no third */
   uint8_t fingerprint[auth_stamp_size];
 };
 

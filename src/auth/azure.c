@@ -98,7 +98,7 @@ static dbsql_status find_tenant(const struct token_request *request, char *tenan
 
 static dbsql_status ask_entra(const struct azure *azure, const struct token_request *request, const struct cloud *cloud,
                               const char *resource, struct oauth_answer *answer, dbsql_error **error) {
-  struct buf url = BUF_INIT, scope = BUF_INIT, form = BUF_INIT;
+  struct buf url = BUF_INIT, scope = BUF_INIT, form = BUF_SECRET;
   const char *secret = secret_text(azure->client_secret);
   char tenant[256] = "";
   if (!azure->token_endpoint && !azure->tenant_id) {

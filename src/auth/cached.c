@@ -310,7 +310,7 @@ dbsql_status provider_cached(dbsql_token_provider *inner, int64_t ahead_ms, dbsq
   cached->next_try_ns = INT64_MIN;
   cached->unchanged_until_ns = INT64_MIN;
   pthread_mutex_init(&cached->lock, NULL);
-  pthread_cond_init(&cached->changed, NULL);
+  wait_init(&cached->changed);
   *out = &cached->base;
   return DBSQL_OK;
 }

@@ -65,7 +65,7 @@ static dbsql_status client_get(dbsql_token_provider *self, const struct token_re
   struct client *client = (struct client *)(void *)self;
   struct discovery endpoints = {0};
   struct oauth_answer answer = {0};
-  struct buf form = BUF_INIT, assertion = BUF_INIT;
+  struct buf form = BUF_SECRET, assertion = BUF_SECRET;
   *token = NULL;
   dbsql_status status = call_check(request->call, "getting an OAuth token", error);
   if (status == DBSQL_OK) status = discovery_cache_get(&client->endpoints, request, &endpoints, error);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "auth/provider.h"
 #include "auth/wait.h"
@@ -18,7 +19,7 @@ struct external {
   dbsql_token_source source; /* its name is in base.name */
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  bool busy; /* the callback runs, and is not THREAD_SAFE */
+  pid_t busy; /* the callback runs in this process, and is not THREAD_SAFE; 0: it does not */
   pthread_t runner;
 };
 
@@ -26,14 +27,14 @@ static dbsql_status take_turn(struct external *provider, const struct call *call
   if (provider->source.flags & DBSQL_TOKEN_THREAD_SAFE) return DBSQL_OK;
   dbsql_status status = DBSQL_OK;
   pthread_mutex_lock(&provider->lock);
-  if (provider->busy && pthread_equal(provider->runner, pthread_self())) {
+  if (provider->busy == getpid() && pthread_equal(provider->runner, pthread_self())) {
     status = error_set(error, DBSQL_ERROR_DRIVER, "28000", "external token provider: its callback asks itself for a token");
   }
-  while (status == DBSQL_OK && provider->busy) {
+  while (status == DBSQL_OK && provider->busy == getpid()) {
     status = wait_changed(&provider->changed, &provider->lock, call, "waiting for the token provider's callback", error);
   }
   if (status == DBSQL_OK) {
-    provider->busy = true;
+    provider->busy = getpid();
     provider->runner = pthread_self();
   }
   pthread_mutex_unlock(&provider->lock);
@@ -43,14 +44,14 @@ static dbsql_status take_turn(struct external *provider, const struct call *call
 static void give_turn(struct external *provider) {
   if (provider->source.flags & DBSQL_TOKEN_THREAD_SAFE) return;
   pthread_mutex_lock(&provider->lock);
-  provider->busy = false;
+  provider->busy = 0;
   pthread_cond_broadcast(&provider->changed);
   pthread_mutex_unlock(&provider->lock);
 }
 
 static dbsql_status failed(const dbsql_token *token, int result, dbsql_error **error) {
   const char *text = token->error_message && *token->error_message ? token->error_message : "its callback gave no reason";
-  struct buf clean = BUF_INIT;
+  struct buf clean = BUF_SECRET;
   redact_append(&clean, text, strnlen(text, longest_message));
   const char *shown = buf_text(&clean);
   dbsql_status status = shown ? error_set(error, DBSQL_ERROR_REQUEST, "28000", "external token provider: failed to get token: %s", shown)
@@ -144,7 +145,7 @@ dbsql_status provider_external(const dbsql_token_source *source, dbsql_token_pro
   provider->base.needs_cache = !(source->flags & DBSQL_TOKEN_NO_CACHE);
   provider->base.in_foreground = source->flags & DBSQL_TOKEN_NO_BACKGROUND;
   pthread_mutex_init(&provider->lock, NULL);
-  pthread_cond_init(&provider->changed, NULL);
+  wait_init(&provider->changed);
   *out = &provider->base;
   return DBSQL_OK;
 }

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "auth/oauth.h"
 #include "auth/wait.h"
@@ -25,7 +26,7 @@ struct federated {
   pthread_mutex_t lock;
   pthread_cond_t changed;
   char *bound;
-  bool busy; /* an exchange runs */
+  pid_t busy; /* an exchange runs in this process; 0: none does */
   pthread_t runner;
   /* What came of the last one. */
   uint8_t key[token_fingerprint_size]; /* of the token that was exchanged */
@@ -118,10 +119,10 @@ static dbsql_status original_instead(struct federated *provider, const struct to
 }
 
 static dbsql_status wait_turn(struct federated *provider, const struct call *call, dbsql_error **error) {
-  if (provider->busy && pthread_equal(provider->runner, pthread_self())) {
+  if (provider->busy == getpid() && pthread_equal(provider->runner, pthread_self())) {
     return error_set(error, DBSQL_ERROR_DRIVER, "28000", "it asks itself for a token");
   }
-  while (provider->busy) {
+  while (provider->busy == getpid()) {
     dbsql_status status = wait_changed(&provider->changed, &provider->lock, call, "waiting for a token exchange", error);
     if (status != DBSQL_OK) return status;
   }
@@ -142,12 +143,12 @@ static dbsql_status exchanged(struct federated *provider, const struct token_req
   if (!known || provider->token || clock_now_ns() >= provider->failed_until_ns) {
     struct token *made = NULL;
     dbsql_error *failure = NULL;
-    provider->busy = true;
+    provider->busy = getpid();
     provider->runner = pthread_self();
     pthread_mutex_unlock(&provider->lock);
     status = exchange(provider, request, original, &made, &failure);
     pthread_mutex_lock(&provider->lock);
-    provider->busy = false;
+    provider->busy = 0;
     pthread_cond_broadcast(&provider->changed);
     if (status == DBSQL_ERROR_CANCELLED || status == DBSQL_ERROR_NO_MEMORY ||
         (status != DBSQL_OK && call_remaining_ms(request->call) == 0)) {
@@ -256,7 +257,7 @@ dbsql_status provider_federated(dbsql_token_provider *inner, const struct federa
   provider->scope = mem_strdup(settings->scope && *settings->scope ? settings->scope : "sql");
   if (id) provider->client_id = mem_strdup(id);
   pthread_mutex_init(&provider->lock, NULL);
-  pthread_cond_init(&provider->changed, NULL);
+  wait_init(&provider->changed);
   provider->failed_until_ns = provider->warned_until_ns = INT64_MIN;
   if (!provider->scope || (id && !provider->client_id)) {
     provider_drop(&provider->base);

@@ -176,7 +176,7 @@ static int hex_digit(char c) {
 
 /* A value of a query, decoded. NULL if it is malformed, has a zero byte, or memory is short. */
 static char *decode(const char *text, size_t length) {
-  struct buf out = BUF_INIT;
+  struct buf out = BUF_SECRET;
   bool fine = true;
   for (size_t i = 0; i < length && fine; i++) {
     char c = text[i] == '+' ? ' ' : text[i];
@@ -240,7 +240,7 @@ static bool is_state(const char *given, const char *wanted) {
 
 /* "CODE: DESCRIPTION" without controls, cut. */
 static char *describe(const char *code, const char *description) {
-  struct buf whole = BUF_INIT, clean = BUF_INIT;
+  struct buf whole = BUF_SECRET, clean = BUF_INIT;
   buf_append(&whole, code, strnlen(code, 100));
   if (description && *description) {
     buf_append_text(&whole, ": ");

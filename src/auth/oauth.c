@@ -68,20 +68,34 @@ dbsql_status oauth_check_url(const struct auth_context *context, const char *url
 
 /* ---- Errors -------------------------------------------------------------------------------------------------------------- */
 
-void error_hide(dbsql_error **error, const char *secret) {
-  if (!error || !*error || (*error)->is_static || !(*error)->message || !secret) return;
-  size_t length = strlen(secret);
-  if (length < 4) return;
-  char *at = (*error)->message;
-  while ((at = strstr(at, secret)) != NULL) {
+static void hide_in(char *text, const char *secret, size_t length) {
+  for (char *at = text; (at = strstr(at, secret)) != NULL;) {
     memset(at, '*', 3);
     memmove(at + 3, at + length, strlen(at + length) + 1);
   }
 }
 
+void error_hide(dbsql_error **error, const char *secret) {
+  if (!error || !*error || (*error)->is_static || !(*error)->message || !secret) return;
+  size_t length = strlen(secret);
+  if (length < 4) return;
+  hide_in((*error)->message, secret, length);
+  if ((*error)->error_class) hide_in((*error)->error_class, secret, length);
+}
+
+/* As it is, and as it stands in the form. */
+static void hide(const char *secret, dbsql_error **error) {
+  struct buf encoded = BUF_SECRET;
+  error_hide(error, secret);
+  oauth_encode(&encoded, secret);
+  if (buf_text(&encoded)) error_hide(error, buf_text(&encoded));
+  buf_free_secret(&encoded);
+}
+
 static void hide_all(const struct oauth_post *post, dbsql_error **error) {
-  for (size_t i = 0; i < post->secret_count; i++) error_hide(error, post->secrets[i]);
-  if (post->basic_secret) error_hide(error, secret_text(post->basic_secret));
+  if (!error || !*error) return;
+  for (size_t i = 0; i < post->secret_count; i++) hide(post->secrets[i], error);
+  if (post->basic_secret) hide(secret_text(post->basic_secret), error);
 }
 
 /* The server's code goes in front of its words; what it refuses is a matter of credentials. */
@@ -124,7 +138,7 @@ static dbsql_status send(const struct token_request *request, const struct http_
 
 static dbsql_status basic(void *user, const struct call *call, struct buf *value, dbsql_error **error) {
   const struct oauth_post *post = user;
-  struct buf plain = BUF_INIT;
+  struct buf plain = BUF_SECRET;
   (void)call;
   oauth_encode(&plain, post->basic_id);
   buf_append_byte(&plain, ':');
@@ -267,7 +281,7 @@ dbsql_status oauth_make_token(const struct oauth_answer *answer, const char *who
 
 dbsql_status oauth_exchange_token(const struct token_request *request, const struct oauth_exchange *exchange, struct oauth_answer *answer,
                                   dbsql_error **error) {
-  struct buf form = BUF_INIT;
+  struct buf form = BUF_SECRET;
   oauth_field(&form, "grant_type", "urn:ietf:params:oauth:grant-type:token-exchange");
   oauth_field(&form, "subject_token", exchange->subject);
   oauth_field(&form, "subject_token_type", "urn:ietf:params:oauth:token-type:jwt");

@@ -99,7 +99,7 @@ enum token_state token_state_now(const struct token *token) {
 }
 
 static bool fill(struct token *token, const struct token_parts *parts) {
-  struct buf text = BUF_INIT;
+  struct buf text = BUF_SECRET;
   const char *type = parts->type && *parts->type ? parts->type : "Bearer";
   buf_append_text(&text, type);
   buf_append_byte(&text, ' ');
@@ -146,7 +146,7 @@ bool token_equal(const struct token *a, const struct token *b) {
 
 /* The claims, or NULL: three parts, whose first is an object with `alg` (auth.md 1.9). */
 static json_t *jwt_part(struct slice part) {
-  struct buf decoded = BUF_INIT;
+  struct buf decoded = BUF_SECRET;
   json_t *root = NULL;
   if (part.size > 0 && base64url_decode(part, &decoded) && !buf_failed(&decoded)) root = json_read(buf_slice(&decoded), longest_jwt);
   buf_free_secret(&decoded);
@@ -166,6 +166,12 @@ static json_t *jwt_claims(struct slice token) {
   bool is_jwt = header && json_is_string(json_object_get(header, "alg"));
   json_decref(header);
   return is_jwt ? jwt_part(slice_of(first + 1, body)) : NULL;
+}
+
+bool jwt_is_one(struct slice token) {
+  json_t *claims = jwt_claims(token);
+  json_decref(claims);
+  return claims != NULL;
 }
 
 int64_t jwt_expiry_ms(struct slice token) {

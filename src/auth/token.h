@@ -70,6 +70,8 @@ enum token_state token_state_now(const struct token *token);
 /* The state with another refresh-ahead than the usual; never more than half of what was left when the token was made (D2, C5). */
 void token_set_refresh_ahead(struct token *token, int64_t ahead_ms);
 
+/* Three parts, of which the first two are objects and the first has an `alg`. */
+bool jwt_is_one(struct slice token);
 /* The `exp` claim of a JWT in milliseconds, 0 if it is no JWT or has none. A hint: nothing is verified (T30). */
 int64_t jwt_expiry_ms(struct slice token);
 /* The `iss` claim, to be freed with mem_free(). False if it is no JWT, or has no `iss` that is a text; NULL then, or if out of memory. */

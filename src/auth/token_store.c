@@ -31,8 +31,8 @@ void token_store_close(struct token_store *store) {
   if (!store) return;
   if (store->lock >= 0) close(store->lock); /* gives it up */
   if (store->folder >= 0) close(store->folder);
-  const char *const texts[] = {store->identity.origin, store->identity.client_id, store->identity.scopes, store->identity.account_id,
-                               store->identity.profile};
+  const char *const texts[] = {store->identity.origin,     store->identity.client_id, store->identity.scopes,
+                               store->identity.account_id, store->identity.profile,   store->identity.endpoint};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) mem_free((void *)(uintptr_t)texts[i]);
   mem_free(store);
 }
@@ -98,11 +98,12 @@ struct token_store *token_store_open(const char *folder, const struct token_iden
   *why = "memory is short";
   if (!store) return NULL;
   store->lock = store->folder = -1;
-  store->identity = (struct token_identity){copy_of(identity->origin), copy_of(identity->client_id), copy_of(identity->scopes),
-                                            copy_of(identity->account_id), copy_of(identity->profile)};
+  store->identity = (struct token_identity){copy_of(identity->origin),     copy_of(identity->client_id), copy_of(identity->scopes),
+                                            copy_of(identity->account_id), copy_of(identity->profile),   copy_of(identity->endpoint)};
   const struct token_identity *own = &store->identity;
-  bool ok = own->origin && own->client_id && own->scopes && own->account_id && own->profile;
-  if (ok) buf_printf(&key, "v1\n%s\n%s\n%s\n%s\n%s", own->origin, own->client_id, own->scopes, own->account_id, own->profile);
+  bool ok = own->origin && own->client_id && own->scopes && own->account_id && own->profile && own->endpoint;
+  if (ok)
+    buf_printf(&key, "v1\n%s\n%s\n%s\n%s\n%s\n%s", own->origin, own->client_id, own->scopes, own->account_id, own->profile, own->endpoint);
   ok = ok && !buf_failed(&key) && crypto_sha256(key.data, key.size, hash);
   if (ok) hex_append(&name, hash, sizeof hash);
   ok = ok && buf_text(&name);
@@ -153,7 +154,7 @@ static bool read_file(const struct token_store *store, struct buf *out) {
 }
 
 bool token_store_load(struct token_store *store, struct oauth_answer *answer) {
-  struct buf bytes = BUF_INIT;
+  struct buf bytes = BUF_SECRET;
   memset(answer, 0, sizeof *answer);
   json_t *json = read_file(store, &bytes) ? json_read(buf_slice(&bytes), longest_file) : NULL;
   buf_free_secret(&bytes);
@@ -163,8 +164,9 @@ bool token_store_load(struct token_store *store, struct oauth_answer *answer) {
   bool ok = json && json_number(json, "version", &number) && (int)number == version && same_text(json, "host", own->origin) &&
             same_text(json, "client_id", own->client_id) && same_text(json, "scopes", own->scopes) &&
             same_text(json, "account_id", own->account_id) && same_text(json, "profile", own->profile) &&
-            copy_member(json, "access_token", &answer->access_token) && copy_member(json, "token_type", &answer->token_type) &&
-            copy_member(json, "refresh_token", &answer->refresh_token) && copy_member(json, "scope", &answer->scope);
+            same_text(json, "endpoint", own->endpoint) && copy_member(json, "access_token", &answer->access_token) &&
+            copy_member(json, "token_type", &answer->token_type) && copy_member(json, "refresh_token", &answer->refresh_token) &&
+            copy_member(json, "scope", &answer->scope);
   if (ok && json_number(json, "expires_at", &number) && number > 0 && number < 1e15) answer->expires_unix_ms = (int64_t)number;
   json_drop_secret(json);
   ok = ok && answer->access_token;
@@ -187,14 +189,17 @@ bool token_store_save(struct token_store *store, const struct oauth_answer *answ
   const struct token_identity *own = &store->identity;
   uint8_t random[8];
   struct buf temporary = BUF_INIT;
-  json_t *json =
-      json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:I, s:I}", "version", version, "host", own->origin, "client_id",
-                own->client_id, "scopes", own->scopes, "account_id", own->account_id, "profile", own->profile, "access_token",
-                answer->access_token, "token_type", answer->token_type, "refresh_token", answer->refresh_token, "scope", answer->scope,
-                "expires_at", (json_int_t)answer->expires_unix_ms, "obtained_at", (json_int_t)(clock_unix_us() / 1000));
-  char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+  json_t *json = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s*, s:I, s:I}", "version", version, "host", own->origin,
+                           "client_id", own->client_id, "scopes", own->scopes, "account_id", own->account_id, "profile", own->profile,
+                           "endpoint", own->endpoint, "access_token", answer->access_token, "token_type", answer->token_type,
+                           "refresh_token", answer->refresh_token, "scope", answer->scope, "expires_at",
+                           (json_int_t)answer->expires_unix_ms, "obtained_at", (json_int_t)(clock_unix_us() / 1000));
+  /* Into a block of ours: that of json_dumps() grows, and leaves copies behind. */
+  struct buf text = BUF_SECRET;
+  size_t size = json ? json_dumpb(json, NULL, 0, JSON_INDENT(2)) : 0;
+  uint8_t *room = size > 0 ? buf_extend(&text, size) : NULL;
+  bool ok = room && json_dumpb(json, (char *)room, size, JSON_INDENT(2)) == size && crypto_random(random, sizeof random);
   json_drop_secret(json);
-  bool ok = text && crypto_random(random, sizeof random);
   buf_append_text(&temporary, ".tmp.");
   if (ok) hex_append(&temporary, random, sizeof random);
   ok = ok && buf_text(&temporary);
@@ -203,12 +208,11 @@ bool token_store_save(struct token_store *store, const struct oauth_answer *answ
     fd = openat(store->folder, (const char *)temporary.data, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     ok = fd >= 0;
   }
-  ok = ok && write_all(fd, text, strlen(text)) && fsync(fd) == 0;
+  ok = ok && write_all(fd, (const char *)text.data, text.size) && fsync(fd) == 0;
   if (fd >= 0) close(fd);
   if (ok) ok = renameat(store->folder, (const char *)temporary.data, store->folder, store->name) == 0;
   if (!ok && fd >= 0) unlinkat(store->folder, (const char *)temporary.data, 0);
-  if (text) mem_wipe(text, strlen(text));
-  free(text);
+  buf_free_secret(&text);
   buf_free(&temporary);
   return ok;
 }

@@ -12,6 +12,7 @@ struct token_identity {
   const char *scopes;
   const char *account_id; /* "" if none */
   const char *profile;    /* "" if none */
+  const char *endpoint;   /* that the user has set instead of the origin's own; "" if none */
 };
 
 struct token_store;

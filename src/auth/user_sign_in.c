@@ -1,6 +1,7 @@
 /* People: authorization code with PKCE over a browser, refresh tokens, and tokens on disk (auth.md 2.4, 2.5). */
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "auth/browser.h"
 #include "auth/crypto.h"
@@ -21,7 +22,7 @@ struct user {
   char *scopes;
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  bool busy; /* somebody signs in or refreshes: a refresh token is for one at a time */
+  pid_t busy; /* somebody in this process signs in or refreshes, since a refresh token is for one at a time; 0: nobody does */
   char *refresh_token;
   uint8_t rejected[token_fingerprint_size]; /* the server has refused this one: not to be taken from the disk again */
   bool has_rejected;
@@ -58,7 +59,7 @@ static dbsql_status post(struct user *user, const struct token_request *request,
 
 static dbsql_status refresh(struct user *user, const struct token_request *request, const struct discovery *endpoints, const char *token,
                             struct oauth_answer *answer, dbsql_error **error) {
-  struct buf form = BUF_INIT;
+  struct buf form = BUF_SECRET;
   oauth_field(&form, "grant_type", "refresh_token");
   oauth_field(&form, "refresh_token", token);
   const char *const secrets[] = {token, NULL};
@@ -100,7 +101,7 @@ static bool prepare(const struct user *user, const struct discovery *endpoints, 
   if (!crypto_sha256(sign_in->verifier.data, sign_in->verifier.size, hash)) return false;
   base64url_append(&sign_in->challenge, hash, sizeof hash);
   if (!buf_text(&sign_in->challenge)) return false;
-  struct buf query = BUF_INIT;
+  struct buf query = BUF_SECRET;
   oauth_field(&query, "response_type", "code");
   oauth_field(&query, "client_id", user->settings.client_id);
   oauth_field(&query, "redirect_uri", (const char *)sign_in->redirect.data);
@@ -129,7 +130,7 @@ static dbsql_status show(const struct user *user, const char *url, dbsql_error *
 
 static dbsql_status redeem(struct user *user, const struct token_request *request, const struct discovery *endpoints,
                            const struct sign_in *sign_in, const char *code, struct oauth_answer *answer, dbsql_error **error) {
-  struct buf form = BUF_INIT;
+  struct buf form = BUF_SECRET;
   oauth_field(&form, "grant_type", "authorization_code");
   oauth_field(&form, "code", code);
   oauth_field(&form, "code_verifier", (const char *)sign_in->verifier.data);
@@ -143,7 +144,7 @@ static dbsql_status redeem(struct user *user, const struct token_request *reques
 static dbsql_status ask_user(struct user *user, const struct token_request *request, const struct discovery *endpoints,
                              struct oauth_answer *answer, dbsql_error **error) {
   struct listener *listener = NULL;
-  struct sign_in sign_in = {0};
+  struct sign_in sign_in = {.state = BUF_SECRET, .verifier = BUF_SECRET, .url = BUF_SECRET};
   struct listener_answer came = {NULL, NULL};
   struct call limited = *request->call;
   struct http_target target;
@@ -230,13 +231,22 @@ static dbsql_status keep(struct user *user, const struct token_request *request,
   return status;
 }
 
+/* Where a stored refresh token would go, if that is not for the workspace to say: it belongs to no other place (T3). */
+static const char *endpoint_of(const struct discovery_settings *settings) {
+  return settings->token_endpoint && *settings->token_endpoint ? settings->token_endpoint : settings->discovery_url;
+}
+
 static dbsql_status get_alone(struct user *user, const struct token_request *request, struct token **token, dbsql_error **error) {
   struct oauth_answer stored = {0}, answer = {0};
   struct token_store *store = NULL;
   if (user->settings.store) {
     const char *why;
-    struct token_identity identity = {request->context->origin, user->settings.client_id, user->scopes, user->settings.endpoints.account_id,
-                                      user->settings.profile};
+    struct token_identity identity = {request->context->origin,
+                                      user->settings.client_id,
+                                      user->scopes,
+                                      user->settings.endpoints.account_id,
+                                      user->settings.profile,
+                                      endpoint_of(&user->settings.endpoints)};
     store = token_store_open(user->settings.store_folder, &identity, request->call, &why);
     if (!store) {
       log_write(request->log, DBSQL_LOG_WARN, "auth", "the token cache is not used", "reason", why, (char *)NULL);
@@ -266,14 +276,14 @@ static dbsql_status user_get(dbsql_token_provider *self, const struct token_requ
   *token = NULL;
   dbsql_status status = call_check(request->call, "signing in", error);
   pthread_mutex_lock(&user->lock);
-  while (status == DBSQL_OK && user->busy)
+  while (status == DBSQL_OK && user->busy == getpid())
     status = wait_changed(&user->changed, &user->lock, request->call, "waiting for a sign-in", error);
   if (status == DBSQL_OK) {
-    user->busy = true;
+    user->busy = getpid();
     pthread_mutex_unlock(&user->lock);
     status = get_alone(user, request, token, error);
     pthread_mutex_lock(&user->lock);
-    user->busy = false;
+    user->busy = 0;
     pthread_cond_broadcast(&user->changed);
   }
   pthread_mutex_unlock(&user->lock);
@@ -284,7 +294,7 @@ static dbsql_status user_get(dbsql_token_provider *self, const struct token_requ
 static void user_reject(dbsql_token_provider *self, const struct token *token) {
   struct user *user = (struct user *)(void *)self;
   pthread_mutex_lock(&user->lock);
-  if (!user->busy) {
+  if (user->busy != getpid()) {
     memcpy(user->rejected, token->fingerprint, sizeof user->rejected);
     user->has_rejected = true;
   }
@@ -319,7 +329,7 @@ dbsql_status provider_user_sign_in(const struct user_sign_in *settings, dbsql_to
   user->base.can_renew = user->base.needs_cache = true;
   user->base.fetch_ms = settings->interactive ? fetch_ms : 0;
   pthread_mutex_init(&user->lock, NULL);
-  pthread_cond_init(&user->changed, NULL);
+  wait_init(&user->changed);
   user->settings = *settings;
   struct user_sign_in *own = &user->settings;
   own->client_secret = own->refresh_token = NULL;
@@ -354,7 +364,8 @@ dbsql_status user_sign_in_forget(const struct user_sign_in *settings, const char
   *was_there = false;
   char *scopes = oauth_scopes(settings->scopes, usual_scopes);
   if (!scopes) return error_no_memory(error);
-  struct token_identity identity = {origin, settings->client_id, scopes, settings->endpoints.account_id, settings->profile};
+  struct token_identity identity = {
+      origin, settings->client_id, scopes, settings->endpoints.account_id, settings->profile, endpoint_of(&settings->endpoints)};
   struct token_store *store = token_store_open(settings->store_folder, &identity, call, &why);
   dbsql_status status = DBSQL_OK;
   if (store) {

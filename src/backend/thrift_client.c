@@ -83,7 +83,11 @@ static dbsql_status send_authorized(struct thrift_client *client, struct http_re
   if (http_status != 401 && http_status != 403) return status;
   if (!client->authenticator->refused(client->authenticator, call, &credentials.stamp, error)) return status;
   error_clear(error);
-  return http_send(client->http, post, call, reply, error);
+  credentials.stamp.is_second = true;
+  status = http_send(client->http, post, call, reply, error);
+  http_status = status == DBSQL_OK ? 0 : dbsql_error_http_status(*error);
+  if (http_status == 401 || http_status == 403) client->authenticator->refused(client->authenticator, call, &credentials.stamp, error);
+  return status;
 }
 
 /* A proxy's login page, or a wrong path, answers 200 with a document (thrift.md 1.4). */

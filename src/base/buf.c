@@ -5,8 +5,9 @@
 #include "base/mem.h"
 
 void buf_free(struct buf *buf) {
+  if (buf->secret && buf->data) mem_wipe(buf->data, buf->capacity);
   mem_free(buf->data);
-  *buf = (struct buf)BUF_INIT;
+  *buf = (struct buf){.secret = buf->secret};
 }
 
 void buf_free_secret(struct buf *buf) {
@@ -23,10 +24,15 @@ bool buf_reserve(struct buf *buf, size_t size) {
   }
   size_t capacity = buf->capacity ? buf->capacity : 64;
   while (capacity < buf->size + size) capacity *= 2;
-  uint8_t *data = mem_realloc(buf->data, capacity);
+  uint8_t *data = buf->secret ? mem_alloc(capacity) : mem_realloc(buf->data, capacity);
   if (!data) {
     buf->failed = true;
     return false;
+  }
+  if (buf->secret && buf->data) { /* realloc() would leave a copy behind */
+    memcpy(data, buf->data, buf->size);
+    mem_wipe(buf->data, buf->capacity);
+    mem_free(buf->data);
   }
   buf->data = data;
   buf->capacity = capacity;

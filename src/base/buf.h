@@ -33,9 +33,12 @@ struct buf {
   size_t size;
   size_t capacity;
   bool failed;
+  bool secret; /* wiped when it grows and when it is freed; begin with BUF_SECRET */
 };
 #define BUF_INIT \
-  { NULL, 0, 0, false }
+  { NULL, 0, 0, false, false }
+#define BUF_SECRET \
+  { NULL, 0, 0, false, true }
 
 void buf_free(struct buf *buf);
 /* Wipes first. */

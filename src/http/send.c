@@ -121,7 +121,7 @@ static dbsql_status credentials(struct head *head, const char *bytes, size_t siz
 
 static dbsql_status authorization(struct head *head, const struct http_request *request, const struct call *call, dbsql_error **error) {
   if (!request->authorize) return DBSQL_OK;
-  struct buf value = BUF_INIT;
+  struct buf value = BUF_SECRET;
   dbsql_status status = request->authorize(request->authorize_user, call, &value, error);
   if (status == DBSQL_OK && buf_failed(&value)) status = error_no_memory(error);
   if (status == DBSQL_OK && value.size != 0) status = credentials(head, (const char *)value.data, value.size, request->what, error);
@@ -234,7 +234,7 @@ struct outcome {
 
 static dbsql_status attempt(struct http_client *client, const struct http_request *request, const struct http_target *target,
                             const struct call *call, struct outcome *outcome, dbsql_error **error) {
-  struct head head = {BUF_INIT, NULL, 0};
+  struct head head = {BUF_SECRET, NULL, 0};
   const struct http_proxy *proxy = http_proxy_choose(client->proxies, target);
   const char *proxy_shown = proxy ? proxy->shown : NULL;
   struct sigpipe_guard guard;

@@ -56,6 +56,17 @@ dbsql_status config_resolve_sources(dbsql_config *config, dbsql_error **error) {
   return status;
 }
 
+/* The option that says where tokens are asked for, if another source than the credential's has set it; NULL if none has. */
+static const char *endpoint_from_elsewhere(const dbsql_config *config, const struct option_value *credential) {
+  static const enum option_id endpoints[] = {OPTION_token_endpoint, OPTION_discovery_url};
+  for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
+    const struct option_value *value = &config->values[endpoints[i]];
+    bool same = value->from_environment == credential->from_environment && value->from_profile == credential->from_profile;
+    if (value->is_set && !same) return option_table[endpoints[i]].name;
+  }
+  return NULL;
+}
+
 /* A credential goes only where the source it came from says (T3). */
 static dbsql_status check_bound(dbsql_config *config, dbsql_error **error) {
   bool wants_none = config_is_set(config, OPTION_auth_type) && config_int(config, OPTION_auth_type) == AUTH_NONE;
@@ -77,6 +88,12 @@ static dbsql_status check_bound(dbsql_config *config, dbsql_error **error) {
       return error_set(error, DBSQL_ERROR_DRIVER, "28000",
                        "invalid configuration: the %s of the %s is for its own host (%s) and is not sent to %s: set %s, or auth_type=none",
                        name, source, bound, config_text(config, OPTION_host), option_table[credentials[i]].name);
+    }
+    const char *elsewhere = credentials[i] == OPTION_access_token ? NULL : endpoint_from_elsewhere(config, value);
+    if (elsewhere) {
+      return error_set(error, DBSQL_ERROR_DRIVER, "28000",
+                       "invalid configuration: the %s of the %s is not sent to a %s that was set elsewhere: set %s too", name, source,
+                       elsewhere, name);
     }
   }
   return DBSQL_OK;
@@ -161,6 +178,16 @@ static dbsql_status check_federation(const dbsql_config *config, dbsql_error **e
   return DBSQL_OK;
 }
 
+/* So do the identity tokens of the environment. */
+static dbsql_status check_identity(const dbsql_config *config, enum auth_type type, dbsql_error **error) {
+  bool is_of_environment = type == AUTH_ENV_OIDC || type == AUTH_GITHUB_OIDC;
+  const char *bound = config->environment_host;
+  if (!is_of_environment || !bound || text_equal_nocase(bound, config_text(config, OPTION_host))) return DBSQL_OK;
+  return error_set(error, DBSQL_ERROR_DRIVER, "28000",
+                   "invalid configuration: the identity token of the environment is for its own host (%s) and is not sent to %s", bound,
+                   config_text(config, OPTION_host));
+}
+
 dbsql_status config_resolve_auth(dbsql_config *config, dbsql_error **error) {
   dbsql_status status = check_bound(config, error);
   if (status != DBSQL_OK) return status;
@@ -184,6 +211,8 @@ dbsql_status config_resolve_auth(dbsql_config *config, dbsql_error **error) {
   if (status != DBSQL_OK) return status;
   const char *problem = missing(config, type);
   if (problem) return refuse(error, problem);
+  status = check_identity(config, type, error);
+  if (status != DBSQL_OK) return status;
   status = choose(config, type, error);
   return status == DBSQL_OK ? check_federation(config, error) : status;
 }

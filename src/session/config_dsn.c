@@ -37,7 +37,7 @@ static dbsql_status decode(const struct dsn *dsn, struct slice text, bool form, 
 }
 
 static dbsql_status parse_userinfo(struct dsn *dsn, struct slice info, bool *has_token, dbsql_error **error) {
-  struct buf user = BUF_INIT, token = BUF_INIT;
+  struct buf user = BUF_SECRET, token = BUF_SECRET;
   struct settings *settings = dsn->settings;
   struct slice rest = info;
   struct slice user_part = take_until(&rest, ":");
@@ -95,7 +95,7 @@ static dbsql_status parse_authority(struct dsn *dsn, struct slice authority, boo
 /* One pair of the query. `o` belongs to the path (thrift.md 1.3): its value is put into `org`. */
 static dbsql_status parse_pair(struct dsn *dsn, struct slice pair, bool has_token, struct buf *org, dbsql_error **error) {
   struct settings *settings = dsn->settings;
-  struct buf key = BUF_INIT, value = BUF_INIT;
+  struct buf key = BUF_INIT, value = BUF_SECRET;
   size_t position = position_of(dsn, pair.data);
   struct slice rest = pair;
   struct slice key_part = take_until(&rest, "=");
@@ -135,7 +135,7 @@ cleanup:
 }
 
 static dbsql_status put_path(struct dsn *dsn, struct slice path, const struct buf *org, dbsql_error **error) {
-  struct buf decoded = BUF_INIT;
+  struct buf decoded = BUF_SECRET;
   dbsql_status status = decode(dsn, path, false, "path", &decoded, error);
   size_t position = path.size ? position_of(dsn, path.data) : 0;
   if (status == DBSQL_OK && memchr(decoded.data ? (const void *)decoded.data : "", '?', decoded.size)) {

@@ -37,7 +37,7 @@ static dbsql_status braced(const struct settings *settings, struct slice text, s
 }
 
 dbsql_status config_parse_pairs(struct settings *settings, struct slice text, dbsql_error **error) {
-  struct buf buffer = BUF_INIT;
+  struct buf buffer = BUF_SECRET;
   dbsql_status status = DBSQL_OK;
   for (size_t at = 0; at < text.size && status == DBSQL_OK; at++) {
     size_t end = find_byte(text, at, ';');

@@ -231,7 +231,7 @@ static dbsql_status read_all(const dbsql_config *config, int fd, const char *pat
 dbsql_status config_load_profile(dbsql_config *config, bool default_too, dbsql_error **error) {
   bool named = config_is_set(config, OPTION_profile);
   if (!named && !default_too) return DBSQL_OK;
-  struct buf path = BUF_INIT, text = BUF_INIT;
+  struct buf path = BUF_INIT, text = BUF_SECRET;
   int fd = -1;
   dbsql_status status = find_path(config, &path, error);
   if (status != DBSQL_OK) {

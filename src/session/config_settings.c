@@ -134,7 +134,7 @@ static dbsql_status put_host(struct settings *settings, const char *name, struct
 
 /* Moves user and password out of a proxy's URL, which is no secret, into the options that are. */
 static dbsql_status put_proxy_url(struct settings *settings, const char *name, struct slice value, size_t position, dbsql_error **error) {
-  struct buf plain = BUF_INIT, user = BUF_INIT, password = BUF_INIT;
+  struct buf plain = BUF_SECRET, user = BUF_SECRET, password = BUF_SECRET;
   dbsql_status status = DBSQL_OK;
   ptrdiff_t scheme = text_find((const char *)value.data, value.size, "://");
   size_t start = scheme < 0 ? 0 : (size_t)scheme + 3, at = value.size;

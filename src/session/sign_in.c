@@ -130,7 +130,7 @@ dbsql_status sign_in_context(const dbsql_config *config, const struct http_setti
 
 /* A hash of everything that a provider is made from: the options from auth_type to federation_fallback, and whom it is for. */
 static bool made_from(const dbsql_config *config, uint8_t out[sha256_size]) {
-  struct buf all = BUF_INIT;
+  struct buf all = BUF_SECRET;
   buf_printf(&all, "%s:%lld:%d:%d:%p:%p:%p:", config_text(config, OPTION_host), (long long)config_int(config, OPTION_port),
              config_bool(config, OPTION_tls), config_bool(config, OPTION_ignore_environment), (void *)config->provider,
              (void *)(uintptr_t)config->browser, config->browser_user);
