@@ -482,7 +482,7 @@ static void after_a_fork(void **state) {
   provider_drop(provider);
 }
 
-/* T44: also one whose callbacks take turns, and one that exchanges */
+/* T44: also one whose callbacks take turns */
 static void after_a_fork_in_a_callback(void **state) {
   UNUSED(state);
   clock_test_end();

@@ -141,7 +141,76 @@ static void nothing_gets_out(void **state) {
   http_server_stop(server);
 }
 
+/* ---- Redirects */
+
+struct redirect {
+  pthread_mutex_t lock;
+  int status;
+  char location[256];
+};
+
+static void send_elsewhere(struct http_exchange *exchange, void *user) {
+  struct redirect *redirect = user;
+  char headers[320];
+  pthread_mutex_lock(&redirect->lock);
+  int status = redirect->status;
+  snprintf(headers, sizeof headers, "Location: %s\r\n", redirect->location);
+  pthread_mutex_unlock(&redirect->lock);
+  bool discovery = strstr(exchange->target, ".well-known") != NULL;
+  exchange_reply(exchange, discovery ? 404 : status, discovery ? NULL : headers, "");
+}
+
+static void catch_all(struct http_exchange *exchange, void *user) {
+  UNUSED(user);
+  exchange_reply(exchange, 200, "Content-Type: application/json\r\n", "{\"access_token\":\"trapped\",\"expires_in\":3600}");
+}
+
+/* T1: 301, 302, 303, 307 and 308 to another host, port, scheme or path: nobody follows with credentials, neither with the token nor with
+ * what it is asked for with, and the error names where it would have gone */
+static void redirects_are_not_followed(void **state) {
+  UNUSED(state);
+  struct redirect redirect = {.lock = PTHREAD_MUTEX_INITIALIZER};
+  struct http_server *server = http_server_start(&(struct http_server_settings){.handler = send_elsewhere, .user = &redirect});
+  struct http_server *trap = http_server_start(&(struct http_server_settings){.handler = catch_all});
+  static const int statuses[] = {301, 302, 303, 307, 308};
+  static const char *const places[] = {"http://127.0.0.1:%d/x", "http://localhost:%d/x", "https://127.0.0.1:%d/x", "//127.0.0.1:%d/x"};
+  char *foreign = jwt_of("{\"iss\":\"https://accounts.google.com\"}"), ways[3][512];
+  snprintf(ways[0], 512, "access_token=CANARY-pat");
+  snprintf(ways[1], 512, "client_id=robot;client_secret=CANARY-secret");
+  snprintf(ways[2], 512, "access_token=%s;federation=1", foreign);
+  for (size_t i = 0; i < 5; i++) {
+    for (size_t place = 0; place < 4; place++) {
+      for (int way = 0; way < 3; way++) {
+        pthread_mutex_lock(&redirect.lock);
+        redirect.status = statuses[i];
+        const char *mark = strstr(places[place], "%d");
+        snprintf(redirect.location, sizeof redirect.location, "%.*s%d%s", (int)(mark - places[place]), places[place],
+                 http_server_port(trap), mark + 2);
+        pthread_mutex_unlock(&redirect.lock);
+        char text[1024];
+        snprintf(text, sizeof text, "host=127.0.0.1;port=%d;tls=0;http_path=/x;ignore_environment=1;retry_max=0;%s",
+                 http_server_port(server), ways[way]);
+        dbsql_config *config;
+        dbsql_connection *connection = NULL;
+        dbsql_error *error = NULL;
+        assert_int_equal(dbsql_config_new(&config, NULL), DBSQL_OK);
+        assert_int_equal(dbsql_config_parse(config, text, SIZE_MAX, NULL), DBSQL_OK);
+        assert_int_not_equal(dbsql_connect(config, NULL, &connection, &error), DBSQL_OK);
+        assert_contains(dbsql_error_message(error), "redirect");
+        assert_no_secret(dbsql_error_message(error), ways[way]);
+        error_clear(&error);
+        dbsql_config_free(config);
+      }
+    }
+  }
+  assert_true(http_server_requests(server) >= 60);
+  assert_int_equal(http_server_requests(trap), 0);
+  mem_free(foreign);
+  http_server_stop(trap);
+  http_server_stop(server);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_gets_out)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_gets_out), cmocka_unit_test(redirects_are_not_followed)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

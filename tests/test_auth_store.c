@@ -186,6 +186,31 @@ static void files_that_are_not_trusted(void **state) {
   }
 }
 
+/* T16: whose owner is somebody else; only root can make such a file */
+static void files_of_others(void **state) {
+  UNUSED(state);
+  if (geteuid() != 0) skip();
+  struct folder folder;
+  folder_make(&folder);
+  struct token_identity identity = {"https://h.example", "id", "sql", "", "", ""};
+  struct call call;
+  const char *why;
+  char path[512];
+  call_begin_internal(&call, 60000);
+  struct oauth_answer answer = {.access_token = (char *)(uintptr_t) "one", .expires_unix_ms = 5}, loaded;
+  struct token_store *store = token_store_open(folder.cache, &identity, &call, &why);
+  assert_non_null(store);
+  assert_true(token_store_save(store, &answer));
+  assert_true(folder_file(&folder, path));
+  assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+  assert_false(token_store_load(store, &loaded));
+  token_store_close(store);
+  assert_int_equal(chown(folder.cache, 12345, (gid_t)-1), 0);
+  assert_null(token_store_open(folder.cache, &identity, &call, &why));
+  assert_contains(why, "somebody else's");
+  folder_remove(&folder);
+}
+
 /* a folder that is open to others or a link is not used, and the sign-in works without */
 static void folders_that_are_not_trusted(void **state) {
   UNUSED(state);
@@ -264,8 +289,8 @@ static void one_refresh_at_a_time(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
   const struct CMUnitTest tests[] = {
-      TEST(tokens_stay_on_disk),        TEST(files_that_are_not_trusted), TEST(folders_that_are_not_trusted),
-      TEST(tokens_of_another_endpoint), TEST(one_refresh_at_a_time),
+      TEST(tokens_stay_on_disk),          TEST(files_that_are_not_trusted), TEST(files_of_others),
+      TEST(folders_that_are_not_trusted), TEST(tokens_of_another_endpoint), TEST(one_refresh_at_a_time),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
