@@ -357,6 +357,27 @@ static void cancelled_exchanges(void **state) {
   test_event_set(&go);
 }
 
+/* an exchange that hangs has failed after its own 15 s: the original token is used, as after any failure */
+static void hanging_exchanges(void **state) {
+  UNUSED(state);
+  static struct test_event started = TEST_EVENT_INIT, go = TEST_EVENT_INIT;
+  endpoint.started = &started;
+  endpoint.go = &go;
+  struct asking asking = {.provider = federated_of(foreign_jwt)};
+  call_begin_internal(&asking.call, 60000);
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, ask_alone, &asking), 0);
+  test_event_wait(&started);
+  clock_test_advance(INT64_C(16000000000));
+  pthread_join(thread, NULL);
+  test_event_set(&go);
+  if (asking.status != DBSQL_OK) fail_msg("%s", dbsql_error_message(asking.error));
+  assert_true(slice_equal(token_value(asking.token), slice_text(foreign_jwt)));
+  assert_non_null(asking.token->note);
+  token_drop(asking.token);
+  provider_drop(asking.provider);
+}
+
 /* T2, D12: no token is sent for exchange without TLS to a host that is no loopback one */
 static void no_exchange_without_tls(void **state) {
   UNUSED(state);
@@ -425,6 +446,7 @@ int main(void) {
       TEST(the_base),
       TEST(under_a_cache),
       TEST(cancelled_exchanges),
+      TEST(hanging_exchanges),
       TEST(no_exchange_without_tls),
       TEST(many_threads),
       TEST(without_memory),

@@ -13,7 +13,8 @@
 #include "http/url.h"
 
 enum {
-  failed_ms = 60000,                /* no second exchange of a token for so long after one failed */
+  exchange_ms = 15000, /* for one exchange: half of what a cache gives, so that one that hangs leaves time for the original token */
+  failed_ms = 60000,   /* no second exchange of a token for so long after one failed */
   unknown_lifetime_ms = 3600 * 1000 /* of an exchanged token that says nothing of its end */
 };
 
@@ -74,7 +75,15 @@ static dbsql_status exchange(struct federated *provider, const struct token_requ
                                 .client_id = provider->client_id,
                                 .scope = provider->scope,
                                 .original_if_accepted = true};
-  dbsql_status status = what.url ? oauth_exchange_token(request, &what, &answer, error) : error_no_memory(error);
+  struct call limited = *request->call;
+  int64_t end_ns = clock_now_ns() + (int64_t)exchange_ms * 1000000;
+  if (end_ns < limited.deadline_ns) {
+    limited.deadline_ns = end_ns;
+    limited.timeout_ms = exchange_ms;
+  }
+  struct token_request own = *request;
+  own.call = &limited;
+  dbsql_status status = what.url ? oauth_exchange_token(&own, &what, &answer, error) : error_no_memory(error);
   if (status == DBSQL_OK) status = oauth_make_token(&answer, "token exchange", 0, unknown_lifetime_ms, token, error);
   oauth_answer_free(&answer);
   buf_free(&url);
