@@ -17,7 +17,7 @@ static void look(const uint8_t *block, size_t size) {
 }
 static void *allocate(void *user, size_t size) {
   UNUSED(user);
-  uint8_t *block = malloc(size + in_front);
+  uint8_t *block = calloc(1, size + in_front); /* what others left there is not ours */
   if (!block) return NULL;
   memcpy(block, &size, sizeof size);
   return block + in_front;
