@@ -14,7 +14,8 @@ files=$(mktemp -d)
 rm -f "$build/ready"
 "$DBSQL_BUILD/dbsql-warehouse" --port 0 --spool-dir "$files" --max-result-mb 65536 --link-life-ms 3600000 >"$build/ready" &
 server=$!
-trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true; rm -rf "$files"' EXIT INT TERM
+trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true; rm -rf "$files"' EXIT
+trap 'exit 1' INT TERM
 tries=0
 until grep -qs ready "$build/ready"; do
   kill -0 $server

@@ -7,11 +7,14 @@ count=${1:-1000}
 most=$((count + 100))
 cmake --preset release -B "$build" -DDBSQL_BUILD_BENCH=ON >/dev/null
 ninja -C "$build" bench_sessions >/dev/null
-ulimit -n $((count * 8 + 1000)) # sockets of the program and of the warehouse, which has two for a connection that downloads
+# Sockets of the program and of the warehouse, which has two for a connection that downloads.
+# shellcheck disable=SC3045 # not in POSIX, but in every shell
+ulimit -n $((count * 8 + 1000))
 rm -f "$build/ready"
 "$DBSQL_BUILD/dbsql-warehouse" --port 0 --max-sessions $most --max-connections $most --cloudfetch-threshold 65536 >"$build/ready" &
 server=$!
-trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true' EXIT INT TERM
+trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true' EXIT
+trap 'exit 1' INT TERM
 tries=0
 until grep -qs ready "$build/ready"; do
   kill -0 $server
