@@ -73,8 +73,8 @@ int main(int argc, char **argv) {
   double ceiling = argc > 4 ? atof(argv[4]) : 64, least = argc > 5 ? atof(argv[5]) : 0;
   char bytes[32];
   dbsql_config *config;
-  dbsql_connection *connection;
-  dbsql_result *result;
+  dbsql_connection *connection = NULL;
+  dbsql_result *result = NULL;
   dbsql_error *error = NULL;
   if (argc < 4 || (!slow && strcmp(consumer, "fast") != 0)) fail("usage", "bench_memory DSN SQL fast|slow [CEILING_MIB [LEAST_MIB]]");
   snprintf(bytes, sizeof bytes, "%.0f", ceiling * 1048576);
