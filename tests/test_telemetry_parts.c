@@ -613,7 +613,7 @@ static bool push(struct ring *ring, int64_t number, bool matters) {
   struct ring_cell *cell = ring_claim(ring, matters, &position);
   if (!cell) return false;
   memset(&cell->event, 0, sizeof cell->event);
-  cell->event.tags.rows = number;
+  cell->event.started_ns = number;
   ring_publish(cell, position);
   return true;
 }
@@ -629,10 +629,10 @@ static void test_ring(void **state) {
     for (int i = 0; i < ring_reserve; i++) assert_true(push(ring, 10000 + i, true));
     assert_false(push(ring, 0, true));
     for (int i = 0; i < ring_size; i++) {
-      struct telemetry_event *event = ring_peek(ring);
+      struct ring_event *event = ring_peek(ring);
       assert_non_null(event);
       int place = i - (ring_size - ring_reserve);
-      assert_int_equal(event->tags.rows, place < 0 ? i : 10000 + place);
+      assert_int_equal(event->started_ns, place < 0 ? i : 10000 + place);
       ring_pop(ring);
     }
     assert_null(ring_peek(ring));

@@ -49,8 +49,8 @@ static void *produce(void *user) {
       refused++;
       continue;
     }
-    cell->event.tags.rows = i;
-    cell->event.tags.bytes_downloaded = -i;
+    cell->event.started_ns = i;
+    cell->event.latency_ns = -i;
     ring_publish(cell, position);
     pushed++;
   }
@@ -72,9 +72,9 @@ static void test_flood(void **state) {
   uint64_t taken = 0;
   for (;;) {
     bool last = atomic_load(&flood.running) == 0;
-    struct telemetry_event *event = ring_peek(flood.ring);
+    struct ring_event *event = ring_peek(flood.ring);
     if (event) {
-      assert_int_equal(event->tags.rows, -event->tags.bytes_downloaded);
+      assert_int_equal(event->started_ns, -event->latency_ns);
       ring_pop(flood.ring);
       taken++;
     } else if (last) {

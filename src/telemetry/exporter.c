@@ -108,15 +108,17 @@ void exporter_drain(struct telemetry_state *state, int64_t now_ns) {
   /* The wall clock may have been set: what is told from now on follows it, within a batch the order stays. */
   state->wall_us = clock_unix_us();
   state->mono_ns = clock_now_ns();
-  struct telemetry_event *event;
+  const struct ring_event *recorded;
+  struct telemetry_event event;
   uint64_t most = ring_size;
-  while (most-- > 0 && (event = ring_peek(state->ring)) != NULL) {
-    struct telemetry *owner = event->owner;
-    make_id(state, event->tags.event_id);
-    event->tags.timestamp_ms = exporter_unix_ns(state, event->started_ns) / 1000000;
-    if (owner->client && !event->local_only) client_add(state, owner->client, event, now_ns);
-    if (owner->to_local) local_add(state, event);
+  while (most-- > 0 && (recorded = ring_peek(state->ring)) != NULL) {
+    event_expand(recorded, &event);
     ring_pop(state->ring);
+    struct telemetry *owner = event.owner;
+    make_id(state, event.tags.event_id);
+    event.tags.timestamp_ms = exporter_unix_ns(state, event.started_ns) / 1000000;
+    if (owner->client && !event.local_only) client_add(state, owner->client, &event, now_ns);
+    if (owner->to_local) local_add(state, &event);
   }
   exporter_retire(state);
 }

@@ -48,8 +48,8 @@ static inline void publish(struct telemetry *telemetry, struct ring_cell *cell, 
   if (urgent || half_full) dbsql_cancel_trigger(state->workers[WORKER_DRAIN].wake);
 }
 
-static inline void set_parent(const struct telemetry *telemetry, const struct trace_parent *own, struct telemetry_event *event) {
-  const struct trace_parent *parent = own->present ? own : &telemetry->parent;
+static inline void set_parent(const struct telemetry *telemetry, const struct trace_parent *own, struct ring_event *event) {
+  const struct trace_parent *parent = own ? own : &telemetry->parent;
   event->has_parent = parent->present;
   if (!parent->present) return;
   event->trace_flags = parent->flags;
@@ -57,17 +57,12 @@ static inline void set_parent(const struct telemetry *telemetry, const struct tr
   memcpy(event->parent_span, parent->span_id, sizeof event->parent_span);
 }
 
-/* Milliseconds, half up; never negative. */
-static inline int64_t to_ms(int64_t ns) {
-  return ns > 0 ? (ns + ns_per_ms / 2) / ns_per_ms : 0;
-}
-
 void telemetry_begin_recording(struct telemetry *telemetry, struct telemetry_statement *statement, uint8_t operation, uint8_t type) {
   if (!is_open(telemetry) || !is_wanted(telemetry)) {
     statement->owner = NULL;
     return;
   }
-  memset(statement, 0, sizeof *statement);
+  memset(&statement->executed_ns, 0, offsetof(struct telemetry_statement, parent) - offsetof(struct telemetry_statement, executed_ns));
   statement->owner = telemetry;
   statement->operation = operation;
   statement->type = type;
@@ -78,60 +73,60 @@ void telemetry_begin_recording(struct telemetry *telemetry, struct telemetry_sta
   statement->started_ns = clock_now_ns();
 }
 
+#define READ(member) atomic_load_explicit(&statement->member, memory_order_relaxed)
+
+/* Out of line: statements of which there is nothing to tell are the ones whose recording must not be felt. */
+static void add_detail(const struct telemetry_statement *statement, struct ring_event *event) {
+  event->detail.retries = (int64_t)READ(retries);
+  event->detail.chunk_first_ms = (int64_t)READ(chunk_first_ms);
+  event->detail.chunk_slowest_ms = (int64_t)READ(chunk_slowest_ms);
+  event->detail.chunk_sum_ms = (int64_t)READ(chunk_sum_ms);
+  event->detail.chunk_id = (int64_t)READ(failed_chunk);
+  event->detail.chunks = (int32_t)READ(chunks);
+  event->detail.chunks_present = (int32_t)READ(chunks_present);
+  event->detail.bytes = (int64_t)READ(bytes);
+  event->detail.ready_ns = statement->ready_ns;
+  event->detail.consumption_ns = statement->last_row_ns - statement->first_fetch_ns;
+  event->detail.poll_count = statement->poll_count;
+  event->detail.poll_ns = statement->poll_ns;
+  event->detail.rows = statement->rows;
+  bool failed = statement->category != CATEGORY_NONE;
+  event->detail.vendor_code = failed ? statement->vendor_code : 0;
+  event->detail.http_status = failed ? statement->http_status : 0;
+  memset(event->detail.sqlstate, 0, sizeof event->detail.sqlstate);
+  if (failed) memcpy(event->detail.sqlstate, statement->sqlstate, sizeof event->detail.sqlstate);
+}
+
 void telemetry_end_recording(struct telemetry_statement *statement) {
   struct telemetry *telemetry = statement->owner;
-  if (atomic_exchange_explicit(&statement->done, true, memory_order_relaxed)) return;
   statement->owner = NULL;
   *statement->link = statement->next;
   if (statement->next) statement->next->link = statement->link;
   if (!is_open(telemetry)) return;
+  bool failed = statement->category != CATEGORY_NONE;
   uint64_t position;
-  struct ring_cell *cell = claim(telemetry, statement->category != CATEGORY_NONE, &position);
+  struct ring_cell *cell = claim(telemetry, failed, &position);
   if (!cell) return;
   int64_t ended_ns = statement->executed_ns ? statement->executed_ns : clock_now_ns();
-  int64_t latency_ns = ended_ns > statement->started_ns ? ended_ns - statement->started_ns : 0;
-  struct telemetry_event *event = &cell->event;
-  *event = (struct telemetry_event){
-      .owner = telemetry,
-      .started_ns = statement->started_ns,
-      .latency_ns = latency_ns,
-      .kind = KIND_STATEMENT,
-      .urgent = statement->category != CATEGORY_NONE && errors_is_terminal((enum error_category)statement->category),
-      .local_only = statement->local_only,
-      .tags =
-          {
-              .volume_operation = statement->volume,
-              .statement_type = statement->type,
-              .is_compressed = statement->compressed,
-              .execution_result = statement->format,
-              .retry_count = (int64_t)atomic_load_explicit(&statement->retries, memory_order_relaxed),
-              .chunk_initial_ms = (int64_t)atomic_load_explicit(&statement->chunk_first_ms, memory_order_relaxed),
-              .chunk_slowest_ms = (int64_t)atomic_load_explicit(&statement->chunk_slowest_ms, memory_order_relaxed),
-              .chunks_present = (int32_t)atomic_load_explicit(&statement->chunks_present, memory_order_relaxed),
-              .chunks_iterated = (int32_t)atomic_load_explicit(&statement->chunks, memory_order_relaxed),
-              .chunk_sum_ms = (int64_t)atomic_load_explicit(&statement->chunk_sum_ms, memory_order_relaxed),
-              .ready_ms = to_ms(statement->ready_ns),
-              .consumption_ms = to_ms(statement->last_row_ns - statement->first_fetch_ns),
-              .poll_count = statement->poll_count,
-              .poll_ms = to_ms(statement->poll_ns),
-              .operation_type = statement->operation,
-              .is_internal = statement->internal,
-              .bytes_downloaded = (int64_t)atomic_load_explicit(&statement->bytes, memory_order_relaxed),
-              .rows = statement->rows,
-              .category = statement->category,
-              .vendor_code = statement->vendor_code,
-              .http_status = statement->http_status,
-              .operation_latency_ms = to_ms(latency_ns),
-          },
-  };
-  memcpy(event->tags.statement_id, statement->id, sizeof statement->id);
-  if (statement->category != CATEGORY_NONE) {
-    memcpy(event->tags.sqlstate, statement->sqlstate, sizeof statement->sqlstate);
-    event->kind = KIND_STATEMENT | KIND_ERROR;
-    event->tags.chunk_id = (int64_t)atomic_load_explicit(&statement->failed_chunk, memory_order_relaxed);
-  }
-  if (event->tags.chunks_present < event->tags.chunks_iterated) event->tags.chunks_present = event->tags.chunks_iterated;
-  set_parent(telemetry, &statement->parent, event);
+  struct ring_event *event = &cell->event;
+  event->owner = telemetry;
+  event->started_ns = statement->started_ns;
+  event->latency_ns = ended_ns > statement->started_ns ? ended_ns - statement->started_ns : 0;
+  memcpy(event->id, statement->id, sizeof event->id);
+  event->kind = failed ? KIND_STATEMENT | KIND_ERROR : KIND_STATEMENT;
+  event->operation = statement->operation;
+  event->type = statement->type;
+  event->format = statement->format;
+  event->compressed = statement->compressed;
+  event->internal = statement->internal;
+  event->volume = statement->volume;
+  event->category = statement->category;
+  event->urgent = failed && errors_is_terminal((enum error_category)statement->category);
+  event->local_only = statement->local_only;
+  event->has_detail =
+      failed || statement->ready_ns || statement->poll_count || statement->rows || READ(chunks) || READ(retries) || READ(chunks_present);
+  if (event->has_detail) add_detail(statement, event);
+  set_parent(telemetry, statement->has_parent ? &statement->parent : NULL, event);
   publish(telemetry, cell, position, event->urgent);
 }
 
@@ -150,7 +145,9 @@ void telemetry_opt_out(struct telemetry_statement *statement) {
 }
 
 void telemetry_set_parent(struct telemetry_statement *statement, const struct trace_parent *parent) {
-  if (statement->owner) statement->parent = *parent;
+  if (!statement->owner) return;
+  statement->parent = *parent;
+  statement->has_parent = parent->present;
 }
 
 void telemetry_set_id(struct telemetry_statement *statement, const uint8_t id[16]) {
@@ -205,7 +202,7 @@ void telemetry_chunk(struct telemetry_statement *statement, int64_t took_ns, int
   if (!statement->owner) return;
   atomic_fetch_add_explicit(&statement->chunks, 1, memory_order_relaxed);
   if (bytes > 0) atomic_fetch_add_explicit(&statement->bytes, bytes, memory_order_relaxed);
-  int64_t ms = to_ms(took_ns);
+  int64_t ms = event_ms(took_ns);
   if (ms == 0) return;
   atomic_fetch_add_explicit(&statement->chunk_sum_ms, ms, memory_order_relaxed);
   int_fast64_t none = 0;
@@ -218,17 +215,15 @@ void telemetry_chunk(struct telemetry_statement *statement, int64_t took_ns, int
 
 void telemetry_add_chunks(struct telemetry_statement *statement, const struct telemetry_chunks *chunks) {
   if (!statement->owner) return;
-  atomic_fetch_add_explicit(&statement->chunks, (int_fast32_t)(chunks->iterated < INT32_MAX ? chunks->iterated : INT32_MAX),
-                            memory_order_relaxed);
-  atomic_store_explicit(&statement->chunks_present, (int_fast32_t)(chunks->present < INT32_MAX ? chunks->present : INT32_MAX),
-                        memory_order_relaxed);
+  atomic_fetch_add_explicit(&statement->chunks, (int)(chunks->iterated < INT32_MAX ? chunks->iterated : INT32_MAX), memory_order_relaxed);
+  atomic_store_explicit(&statement->chunks_present, (int)(chunks->present < INT32_MAX ? chunks->present : INT32_MAX), memory_order_relaxed);
   atomic_fetch_add_explicit(&statement->bytes, chunks->bytes, memory_order_relaxed);
-  atomic_fetch_add_explicit(&statement->chunk_sum_ms, to_ms(chunks->sum_ns), memory_order_relaxed);
+  atomic_fetch_add_explicit(&statement->chunk_sum_ms, event_ms(chunks->sum_ns), memory_order_relaxed);
   if (atomic_load_explicit(&statement->chunk_first_ms, memory_order_relaxed) == 0) {
-    atomic_store_explicit(&statement->chunk_first_ms, to_ms(chunks->first_ns), memory_order_relaxed);
+    atomic_store_explicit(&statement->chunk_first_ms, event_ms(chunks->first_ns), memory_order_relaxed);
   }
-  if (atomic_load_explicit(&statement->chunk_slowest_ms, memory_order_relaxed) < to_ms(chunks->slowest_ns)) {
-    atomic_store_explicit(&statement->chunk_slowest_ms, to_ms(chunks->slowest_ns), memory_order_relaxed);
+  if (atomic_load_explicit(&statement->chunk_slowest_ms, memory_order_relaxed) < event_ms(chunks->slowest_ns)) {
+    atomic_store_explicit(&statement->chunk_slowest_ms, event_ms(chunks->slowest_ns), memory_order_relaxed);
   }
   telemetry_retried(statement, chunks->retries);
 }
@@ -254,6 +249,7 @@ void telemetry_failed(struct telemetry_statement *statement, dbsql_status status
   statement->category = (uint8_t)errors_classify(status, error, place);
   statement->http_status = dbsql_error_http_status(error);
   statement->vendor_code = dbsql_error_vendor_code(error);
+  memset(statement->sqlstate, 0, sizeof statement->sqlstate);
   strncpy(statement->sqlstate, dbsql_error_sqlstate(error), sizeof statement->sqlstate - 1);
 }
 
@@ -268,22 +264,24 @@ static void record(struct telemetry *telemetry, unsigned kind, uint8_t operation
   struct ring_cell *cell = claim(telemetry, kind != KIND_OPERATION, &position);
   if (!cell) return;
   int64_t now = clock_now_ns(), latency_ns = started_ns > 0 && now > started_ns ? now - started_ns : 0;
-  struct telemetry_event *event = &cell->event;
-  static const struct trace_parent none;
-  *event = (struct telemetry_event){.owner = telemetry,
-                                    .started_ns = now - latency_ns,
-                                    .latency_ns = latency_ns,
-                                    .kind = (uint8_t)kind,
-                                    .urgent = errors_is_terminal(category),
-                                    .tags = {.operation_type = operation,
-                                             .is_internal = internal,
-                                             .category = (uint8_t)category,
-                                             .http_status = dbsql_error_http_status(error),
-                                             .vendor_code = dbsql_error_vendor_code(error),
-                                             .operation_latency_ms = to_ms(latency_ns)}};
-  if (id) memcpy(event->tags.statement_id, id, sizeof event->tags.statement_id);
-  if (category != CATEGORY_NONE) strncpy(event->tags.sqlstate, dbsql_error_sqlstate(error), sizeof event->tags.sqlstate - 1);
-  set_parent(telemetry, &none, event);
+  struct ring_event *event = &cell->event;
+  memset(event, 0, offsetof(struct ring_event, trace_flags));
+  event->owner = telemetry;
+  event->started_ns = now - latency_ns;
+  event->latency_ns = latency_ns;
+  event->kind = (uint8_t)kind;
+  event->urgent = errors_is_terminal(category);
+  event->operation = operation;
+  event->internal = internal;
+  event->category = (uint8_t)category;
+  if (id) memcpy(event->id, id, sizeof event->id);
+  if (category != CATEGORY_NONE) {
+    event->has_detail = true;
+    event->detail.http_status = dbsql_error_http_status(error);
+    event->detail.vendor_code = dbsql_error_vendor_code(error);
+    strncpy(event->detail.sqlstate, dbsql_error_sqlstate(error), sizeof event->detail.sqlstate - 1);
+  }
+  set_parent(telemetry, NULL, event);
   publish(telemetry, cell, position, event->urgent);
 }
 

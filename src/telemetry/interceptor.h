@@ -62,21 +62,22 @@ struct telemetry_statement {
   struct telemetry *owner; /* NULL: not recorded */
   struct telemetry_statement *next, **link;
   int64_t started_ns;
-  int64_t executed_ns; /* 0: not yet */
+  int64_t executed_ns; /* 0: not yet; this and what follows begin as zeros */
   int64_t first_fetch_ns, last_row_ns;
   int64_t ready_ns;
   int64_t poll_ns;
   int64_t rows;
+  atomic_int_fast64_t chunk_first_ms, chunk_slowest_ms, chunk_sum_ms, bytes, retries, failed_chunk;
   int32_t poll_count;
-  int32_t http_status, vendor_code;
+  atomic_int chunks, chunks_present;
   uint8_t operation, type, format, compressed, internal, volume, category;
   bool local_only;
-  char sqlstate[8];
   uint8_t id[16];
+  bool has_parent; /* of the next */
   struct trace_parent parent;
-  atomic_bool done;
-  atomic_int_fast64_t chunk_first_ms, chunk_slowest_ms, chunk_sum_ms, bytes, retries, failed_chunk;
-  atomic_int_fast32_t chunks, chunks_present;
+  /* Of an error. */
+  int32_t http_status, vendor_code;
+  char sqlstate[8];
 };
 
 void telemetry_begin_recording(struct telemetry *telemetry, struct telemetry_statement *statement, uint8_t operation, uint8_t type);

@@ -17,7 +17,7 @@ enum { ring_size = 4096, ring_reserve = ring_size / 16 };
 
 struct ring_cell {
   alignas(64) atomic_uint_fast64_t turn; /* the position that may claim it, or that plus one once it is filled */
-  struct telemetry_event event;
+  struct ring_event event;
 };
 
 struct ring {
@@ -35,7 +35,7 @@ static inline void ring_init(struct ring *ring) {
 /* A place to fill, or NULL if there is none. */
 static inline struct ring_cell *ring_claim(struct ring *ring, bool matters, uint64_t *position) {
   uint64_t at = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-  for (;;) {
+  for (int attempts = 0; attempts < 10000; attempts++) { /* nobody is kept here, whatever happens */
     struct ring_cell *cell = &ring->cells[at % ring_size];
     int64_t ahead = (int64_t)(atomic_load_explicit(&cell->turn, memory_order_acquire) - at);
     if (ahead < 0) return NULL;
@@ -46,9 +46,13 @@ static inline struct ring_cell *ring_claim(struct ring *ring, bool matters, uint
     if (!matters && at - atomic_load_explicit(&ring->head, memory_order_relaxed) >= ring_size - ring_reserve) return NULL;
     if (atomic_compare_exchange_weak_explicit(&ring->tail, &at, at + 1, memory_order_relaxed, memory_order_relaxed)) {
       *position = at;
+#if defined(__GNUC__)
+      __builtin_prefetch(&ring->cells[(at + 4) % ring_size], 1); /* the next ones will want it */
+#endif
       return cell;
     }
   }
+  return NULL;
 }
 
 static inline void ring_publish(struct ring_cell *cell, uint64_t position) {
@@ -56,7 +60,7 @@ static inline void ring_publish(struct ring_cell *cell, uint64_t position) {
 }
 
 /* The consumer's: the oldest event, or NULL if there is none that has been published. */
-static inline struct telemetry_event *ring_peek(struct ring *ring) {
+static inline struct ring_event *ring_peek(struct ring *ring) {
   uint64_t at = atomic_load_explicit(&ring->head, memory_order_relaxed);
   struct ring_cell *cell = &ring->cells[at % ring_size];
   return atomic_load_explicit(&cell->turn, memory_order_acquire) == at + 1 ? &cell->event : NULL;
