@@ -95,6 +95,11 @@ check_api() {
   done)"
 }
 
+# Every line that telemetry must keep has its test.
+check_telemetry() {
+  report "telemetry" "$(sh scripts/check_telemetry.sh 2>&1)"
+}
+
 # Versions stand in the header and in CMakeLists.txt.
 check_version() {
   header=$(sed -n 's/^#define DBSQL_VERSION "\(.*\)"/\1/p' include/dbsql/dbsql.h)
@@ -116,6 +121,7 @@ for check in ${1:-format layers words paths scripts links pages api version}; do
     pages) check_pages ;;
     api) check_api ;;
     version) check_version ;;
+    telemetry) check_telemetry ;;
     *) report usage "no check '$check'" ;;
   esac
 done

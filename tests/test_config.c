@@ -193,9 +193,16 @@ static void names_of_other_drivers(void **state) {
   set_ok(config, "maxDownloadThreads", "7");
   assert_int_equal(config_int(config, OPTION_cloudfetch_threads), 7);
   set_fails(config, "cloudFetchThreadPoolSize", "129", "128");
-  static const char *const accepted[][2] = {{"UseCFProxy", "0"},       {"useKernel", "0"},  {"ThriftTransport", "2"},
-                                            {"transportMode", "http"}, {"Driver", "Simba"}, {"UseThriftClient", "1"},
-                                            {"SparkServerType", "3"},  {"Description", "x"}};
+  static const char *const accepted[][2] = {{"UseCFProxy", "0"},
+                                            {"useKernel", "0"},
+                                            {"ThriftTransport", "2"},
+                                            {"transportMode", "http"},
+                                            {"Driver", "Simba"},
+                                            {"telemetry_retry_count", "3"},
+                                            {"telemetry_retry_delay", "100ms"},
+                                            {"UseThriftClient", "1"},
+                                            {"SparkServerType", "3"},
+                                            {"Description", "x"}};
   for (size_t i = 0; i < sizeof accepted / sizeof accepted[0]; i++) set_ok(config, accepted[i][0], accepted[i][1]);
   static const char *const refused[][2] = {{"AuthMech", "12"},
                                            {"UseCFProxy", "1"},
