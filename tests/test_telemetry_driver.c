@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "session/config_internal.h"
 #include "telemetry/state.h"
 #include "warehouse_process.h"
 
@@ -496,9 +497,27 @@ static void test_failed_connect(void **state) {
   assert_clean();
 }
 
+/* Both tables say the same: a setting that no option leads to, or with other bounds, fails here */
+static void test_options_agree(void **state) {
+  (void)state;
+  for (int i = 0; i < SETTING_COUNT; i++) {
+    const struct setting *setting = &telemetry_settings[i];
+    struct name_match match = config_find_name(slice_text(setting->name));
+    if (match.kind != NAME_OPTION) fail_msg("there is no option %s", setting->name);
+    const struct option *option = &option_table[match.option];
+    assert_string_equal(option->name, setting->name);
+    assert_string_equal(option->words, setting->words);
+    if (setting->type != SETTING_BOOL || setting->default_text[0]) assert_string_equal(option->default_text, setting->default_text);
+    assert_int_equal(option->min, setting->min);
+    assert_int_equal(option->max, setting->max);
+    assert_int_equal(option->secret, setting->type == SETTING_SECRET);
+  }
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 int main(void) {
   const struct CMUnitTest tests[] = {
+      TEST(test_options_agree),
       TEST(test_off_by_default),
       TEST(test_opt_in),
       TEST(test_story),
