@@ -438,6 +438,7 @@ struct seen {
   int total, statements, failed;
   int64_t rows;
   char query_id[40];
+  char category[40];
 };
 
 static void see(void *user, const dbsql_telemetry_event *event) {
@@ -445,9 +446,10 @@ static void see(void *user, const dbsql_telemetry_event *event) {
   seen->total++;
   seen->statements += strcmp(event->operation, "EXECUTE_STATEMENT") == 0;
   seen->failed += event->error_category[0] != 0;
+  if (event->error_category[0]) snprintf(seen->category, sizeof seen->category, "%s", event->error_category);
   seen->rows += event->rows;
   if (event->query_id[0]) snprintf(seen->query_id, sizeof seen->query_id, "%s", event->query_id);
-  assert_true(event->struct_size == sizeof *event && event->latency_us >= 0 && event->time_unix_us > 0 && event->session_id[0]);
+  assert_true(event->struct_size == sizeof *event && event->latency_us >= 0 && event->time_unix_us > 0);
 }
 
 static void test_callback(void **state) {
@@ -497,6 +499,21 @@ static void test_failed_connect(void **state) {
   assert_clean();
 }
 
+/* Categories that only the place knows where an error arises */
+static void test_categories_at_the_source(void **state) {
+  NEEDS_WAREHOUSE;
+  struct seen seen = {0};
+  dbsql_config *config = warehouse_config(warehouse);
+  dbsql_config_set_telemetry(config, see, &seen);
+  assert_int_equal(dbsql_config_set(config, "tls", "true", NULL), DBSQL_OK); /* the other side speaks no TLS */
+  assert_int_equal(dbsql_config_set(config, "retry_max", "0", NULL), DBSQL_OK);
+  dbsql_connection *connection = NULL;
+  assert_int_not_equal(dbsql_connect(config, NULL, &connection, NULL), DBSQL_OK);
+  dbsql_config_free(config);
+  assert_int_equal(seen.failed, 1);
+  assert_string_equal(seen.category, "ssl_handshake_error");
+}
+
 /* Both tables say the same: a setting that no option leads to, or with other bounds, fails here */
 static void test_options_agree(void **state) {
   (void)state;
@@ -527,6 +544,7 @@ int main(void) {
       TEST(test_many_connections),
       TEST(test_callback),
       TEST(test_failed_connect),
+      TEST(test_categories_at_the_source),
   };
   return cmocka_run_group_tests(tests, start_warehouse, stop_warehouse);
 }

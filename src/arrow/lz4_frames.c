@@ -226,6 +226,7 @@ dbsql_status lz4_frames_decode_into(struct slice bytes, size_t limit, bool verif
     }
   }
   chunk->size = output.size;
+  if (status != DBSQL_OK) error_set_category(error, CATEGORY_DECOMPRESSION);
   return status;
 }
 

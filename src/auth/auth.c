@@ -90,6 +90,7 @@ static dbsql_status fetch(struct token_authenticator *self, const struct call *c
   if (status != DBSQL_OK) {
     *token = NULL;
     error_prefix(error, "token provider authenticator: failed to get token");
+    if (status == DBSQL_ERROR_REQUEST || status == DBSQL_ERROR_DRIVER) error_set_category(error, CATEGORY_AUTH);
     return status;
   }
   pthread_mutex_lock(&self->lock);

@@ -245,6 +245,20 @@ static void judge(const struct network_failure *f, struct buf *text, struct verd
   buf_printf(text, "the connection to %s broke: %s", whom, curl_text);
 }
 
+static bool is_tls_code(CURLcode code) {
+  switch (code) {
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH: return true;
+    default: return false;
+  }
+}
+
 dbsql_status network_error(const struct network_failure *failure, bool *may_retry, dbsql_error **error) {
   *may_retry = false;
   if (failure->code == CURLE_OUT_OF_MEMORY) return error_no_memory(error);
@@ -259,6 +273,7 @@ dbsql_status network_error(const struct network_failure *failure, bool *may_retr
     *may_retry = verdict.may_retry;
     status = error_set(error, verdict.kind, verdict.sqlstate, "%s: %s", failure->what, (const char *)clean.data);
     error_set_host(error, failure->target->host);
+    if (is_tls_code(failure->code)) error_set_category(error, CATEGORY_TLS);
     if (error && *error && !(*error)->is_static) (*error)->retryable = verdict.may_retry && !failure->sent;
   }
   buf_free(&text);

@@ -83,6 +83,7 @@ static dbsql_error *copy_error(const dbsql_error *from) {
   error_set(&copy, from->kind, from->sqlstate, "%s", from->message);
   if (copy && !copy->is_static) copy->http_status = from->http_status;
   error_set_host(&copy, from->host);
+  error_set_category(&copy, (enum error_category)from->category);
   error_set_request_id(&copy, from->request_id);
   return copy;
 }

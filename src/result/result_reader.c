@@ -175,6 +175,7 @@ static dbsql_status open_batch(struct result_reader *reader, dbsql_error **error
 /* The next message of the open batch, trimmed to what the server declares. out->release NULL: the batch is through. */
 static dbsql_status next_message(struct result_reader *reader, struct ArrowArray *out, dbsql_error **error) {
   dbsql_status status = ipc_reader_next(&reader->messages, out, error);
+  if (status == DBSQL_ERROR_DRIVER) error_set_category(error, CATEGORY_ARROW_SCHEMA);
   if (status != DBSQL_OK) {
     error_prefix(error, "Arrow batch %u of the page", reader->batch_at - 1);
     return status;
@@ -223,6 +224,8 @@ static dbsql_status next_of_page(struct result_reader *reader, struct ArrowArray
 /* The next batch out of files; out->release NULL: there are no more of them, for now or for good. */
 static dbsql_status next_of_files(struct result_reader *reader, const struct call *call, struct ArrowArray *out, dbsql_error **error) {
   dbsql_status status = cloudfetch_next(reader->cloudfetch, call, out, error);
+  /* A time limit or a cancel is the caller's, not the file's. */
+  if (status == DBSQL_ERROR_REQUEST || status == DBSQL_ERROR_DRIVER) error_set_category(error, CATEGORY_CHUNK_DOWNLOAD);
   if (status != DBSQL_OK) return status;
   if (out->release) {
     reader->next_row += out->length;

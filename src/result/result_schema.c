@@ -284,6 +284,7 @@ dbsql_status result_schema_new(const struct TGetResultSetMetadataResp *metadata,
   const struct TTableSchema *table = metadata->schema;
   dbsql_status status = DBSQL_OK;
   if (metadata->arrowSchema.size != 0) status = ipc_schema_read(metadata->arrowSchema, &schema->arrow, error);
+  if (status != DBSQL_OK) error_set_category(error, CATEGORY_ARROW_SCHEMA);
   /* Statements without rows (CREATE TABLE ...) are described by one Thrift column and an Arrow schema without any [recorded]. */
   if (status == DBSQL_OK && schema->arrow && ipc_schema_arrow(schema->arrow)->n_children == 0 && table && table->columns.count != 0) {
     ipc_schema_unref(schema->arrow);
