@@ -117,6 +117,52 @@ static void every_writer_and_width(void **state) {
   }
 }
 
+/* Reads `rows` rows of a number and a text of `width` letters, and compares every value. */
+static void assert_letters(int64_t rows, size_t width, const char *const *options) {
+  dbsql_connection *connection = connect_with(options);
+  dbsql_result *result = NULL;
+  dbsql_error *error = NULL;
+  char sql[200];
+  snprintf(sql, sizeof sql, "SELECT i AS n, repeat('x', %d) AS s FROM range(%lld) AS r(i)", (int)width, (long long)rows);
+  if (dbsql_execute(connection, sql, SIZE_MAX, NULL, &result, &error) != DBSQL_OK) fail_msg("%s", dbsql_error_message(error));
+  char *letters = malloc(width + 1);
+  memset(letters, 'x', width);
+  int64_t read = 0;
+  for (;;) {
+    struct ArrowArray batch;
+    if (dbsql_result_next_batch(result, NULL, &batch, &error) != DBSQL_OK) fail_msg("%s", dbsql_error_message(error));
+    if (!batch.release) break;
+    const int64_t *numbers = (const int64_t *)batch.children[0]->buffers[1] + batch.children[0]->offset;
+    const int32_t *offsets = (const int32_t *)batch.children[1]->buffers[1] + batch.children[1]->offset;
+    const char *texts = batch.children[1]->buffers[2];
+    for (int64_t i = 0; i < batch.length; i++, read++) {
+      bool same = numbers[i] == read && offsets[i + 1] - offsets[i] == (int32_t)width && memcmp(texts + offsets[i], letters, width) == 0;
+      if (!same) fail_msg("row %lld is another", (long long)read);
+    }
+    batch.release(&batch);
+  }
+  free(letters);
+  assert_int_equal(read, rows);
+  dbsql_result_free(result);
+  dbsql_connection_close(connection, NULL, NULL);
+}
+
+static void sizes_from_nothing_up(void **state) {
+  (void)state;
+  if (!begin(NULL)) skip();
+  static const int64_t sizes[] = {0, 1, 2, 1000, 2047, 2048, 2049, 122879, 122880, 122881};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) assert_letters(sizes[i], 7, NULL);
+  end();
+}
+
+/* 2.3 GiB decoded, a hundredth of that on the wire, under a ceiling of 64 MiB. */
+static void gigabytes_in_compressed_form(void **state) {
+  (void)state;
+  if (!begin((const char *const[]){"--max-result-mb", "8192", "--file-bytes", "20971520", "--spool-dir", ".", NULL})) skip();
+  assert_letters(1200000, 2048, (const char *const[]){"max_memory_bytes", "67108864", "max_bytes_per_file", "20971520", NULL});
+  end();
+}
+
 static void the_same_inline(void **state) {
   (void)state;
   if (!begin(NULL)) skip();
@@ -226,8 +272,9 @@ static void what_is_told(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_writer_and_width), cmocka_unit_test(the_same_inline),  cmocka_unit_test(links_that_die_soon),
-      cmocka_unit_test(headers_of_links),       cmocka_unit_test(what_is_survived), cmocka_unit_test(what_is_told),
+      cmocka_unit_test(every_writer_and_width), cmocka_unit_test(sizes_from_nothing_up), cmocka_unit_test(gigabytes_in_compressed_form),
+      cmocka_unit_test(the_same_inline),        cmocka_unit_test(links_that_die_soon),   cmocka_unit_test(headers_of_links),
+      cmocka_unit_test(what_is_survived),       cmocka_unit_test(what_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
