@@ -6,7 +6,8 @@
  *    1  Status and errors           5  Connections            9  Rows, one at a time
  *    2  Library: version, memory    6  Statements            10  Metadata calls
  *    3  Logging                     7  Results               11  Arrow IPC: read and write
- *    4  Calls and configuration     8  Results as Arrow        12  Authentication: token providers
+ *    4  Calls and configuration     8  Results as Arrow       12  Authentication: token providers
+ *                                                             13  Telemetry
  *
  * Rules that hold everywhere:
  *
