@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "warehouse_process.h"
@@ -259,6 +260,26 @@ static void a_server_that_has_gone(void **state) {
   assert_true(before.sa_handler == after.sa_handler);
 }
 
+/* A warehouse whose engine is not there, or is no engine, says so and ends; it never says that it is ready. */
+static void a_dead_engine(void **state) {
+  NEEDS_WAREHOUSE;
+  static const char *const engines[] = {"/nonexistent/engine.so", "/dev/null"};
+  for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++) {
+    char command[1024], output[2048] = "";
+    snprintf(command, sizeof command, "'%s' --port 0 --engine %s 2>&1", WAREHOUSE, engines[i]);
+    FILE *program = popen(command, "r");
+    assert_non_null(program);
+    size_t length = fread(output, 1, sizeof output - 1, program);
+    output[length] = 0;
+    int status = pclose(program);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_non_null(strstr(output, "cannot load the SQL engine"));
+    assert_non_null(strstr(output, engines[i]));
+    assert_null(strstr(output, "ready"));
+  }
+}
+
 static void strange_statements(void **state) {
   NEEDS_WAREHOUSE;
   dbsql_connection *connection = warehouse_connect(warehouse_config(warehouse));
@@ -287,6 +308,7 @@ int main(void) {
       cmocka_unit_test(every_fault_is_told_or_survived),
       cmocka_unit_test(a_stalled_answer_ends_with_the_deadline),
       cmocka_unit_test(a_server_that_has_gone),
+      cmocka_unit_test(a_dead_engine),
       cmocka_unit_test(strange_statements),
   };
   return cmocka_run_group_tests(tests, start_warehouse, stop_warehouse);
