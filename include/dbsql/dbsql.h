@@ -3,11 +3,12 @@
  *
  * The whole public API, in the order in which a program needs it:
  *
- *    1  Status and errors           5  Connections            9  Rows, one at a time
- *    2  Library: version, memory    6  Statements            10  Metadata calls
- *    3  Logging                     7  Results               11  Arrow IPC: read and write
- *    4  Calls and configuration     8  Results as Arrow       12  Authentication: token providers
- *                                                             13  Telemetry
+ *    1  Status and errors             7  Parameters                   13  Metadata calls
+ *    2  Library: version, memory      8  Asynchronous execution       14  Files on volumes
+ *    3  Logging                       9  Transactions                 15  Pools
+ *    4  Calls and configuration      10  Results                      16  Arrow IPC: read and write
+ *    5  Connections                  11  Results as Arrow             17  Authentication: token providers
+ *    6  Statements                   12  Rows, one at a time          18  Telemetry
  *
  * Rules that hold everywhere:
  *
@@ -284,7 +285,13 @@ DBSQL_API const char *dbsql_statement_query_id(const dbsql_statement *statement)
 DBSQL_API dbsql_status dbsql_execute(dbsql_connection *connection, const char *sql, size_t length, const dbsql_call *call,
                                      dbsql_result **result, dbsql_error **error);
 
-/* ---- 7. Results ---------------------------------------------------------------------------------------------------------- */
+/* ---- 7. Parameters ------------------------------------------------------------------------------------------------------- */
+
+/* ---- 8. Asynchronous execution ------------------------------------------------------------------------------------------- */
+
+/* ---- 9. Transactions ----------------------------------------------------------------------------------------------------- */
+
+/* ---- 10. Results --------------------------------------------------------------------------------------------------------- */
 
 /* SQL types of columns. Values are ours; names are the SQL names. */
 typedef enum dbsql_type {
@@ -371,7 +378,7 @@ DBSQL_API dbsql_status dbsql_result_resume_token(dbsql_result *result, char **to
 DBSQL_API dbsql_status dbsql_resume(dbsql_connection *connection, const char *token, const dbsql_call *call, dbsql_result **result,
                                     dbsql_error **error);
 
-/* ---- 8. Results as Arrow ------------------------------------------------------------------------------------------------- */
+/* ---- 11. Results as Arrow ------------------------------------------------------------------------------------------------ */
 
 /* The schema of all batches. The caller releases `*schema`. */
 DBSQL_API dbsql_status dbsql_result_schema(dbsql_result *result, struct ArrowSchema *schema, dbsql_error **error);
@@ -384,7 +391,7 @@ DBSQL_API dbsql_status dbsql_result_next_batch(dbsql_result *result, const dbsql
 DBSQL_API dbsql_status dbsql_result_stream(dbsql_result *result, const dbsql_call *call, struct ArrowArrayStream *stream,
                                            dbsql_error **error);
 
-/* ---- 9. Rows, one at a time ---------------------------------------------------------------------------------------------- */
+/* ---- 12. Rows, one at a time --------------------------------------------------------------------------------------------- */
 
 /* A thin reader on the same batches: it never converts what is not asked for. Do not mix with dbsql_result_next_batch().
  * Columns count from 0. */
@@ -419,7 +426,7 @@ DBSQL_API dbsql_status dbsql_get_text(dbsql_result *result, size_t column, const
  * objects. Same lifetime as dbsql_get_text(). */
 DBSQL_API dbsql_status dbsql_get_json(dbsql_result *result, size_t column, const char **value, size_t *length, dbsql_error **error);
 
-/* ---- 10. Metadata calls -------------------------------------------------------------------------------------------------- */
+/* ---- 13. Metadata calls -------------------------------------------------------------------------------------------------- */
 
 /* What the catalog knows, as results with the columns of thrift.md 2.4 (JDBC's). A NULL argument does not filter. Patterns use
  * `%`, `_` and the escape `\`; the others are taken literally. */
@@ -448,7 +455,11 @@ DBSQL_API dbsql_status dbsql_get_cross_reference(dbsql_connection *connection, c
                                                  const char *foreign_table, const dbsql_call *call, dbsql_result **result,
                                                  dbsql_error **error);
 
-/* ---- 11. Arrow IPC ------------------------------------------------------------------------------------------------------- */
+/* ---- 14. Files on volumes ------------------------------------------------------------------------------------------------ */
+
+/* ---- 15. Pools ----------------------------------------------------------------------------------------------------------- */
+
+/* ---- 16. Arrow IPC ------------------------------------------------------------------------------------------------------- */
 
 /* Reads an Arrow IPC stream from memory, as Databricks sends it: plain, or as one or more LZ4 frames. With `schema` (the bytes of
  * one encapsulated schema message) `data` may begin with record batches at once, as the inline batches of a Thrift answer do.
@@ -469,7 +480,7 @@ DBSQL_API dbsql_status dbsql_ipc_writer_finish(dbsql_ipc_writer *writer, dbsql_e
 /* NULL is allowed. Writes nothing. */
 DBSQL_API void dbsql_ipc_writer_free(dbsql_ipc_writer *writer);
 
-/* ---- 12. Authentication -------------------------------------------------------------------------------------------------- */
+/* ---- 17. Authentication -------------------------------------------------------------------------------------------------- */
 
 /*
  * Most programs need none of this: options say how to sign in (docs/authentication.md). Token providers are for programs that have
@@ -578,7 +589,7 @@ DBSQL_API dbsql_status dbsql_sign_in(const dbsql_config *config, const dbsql_cal
  * is not told: it has no way to be. `*was_there` (may be NULL) says whether there were any. */
 DBSQL_API dbsql_status dbsql_sign_out(const dbsql_config *config, const dbsql_call *call, bool *was_there, dbsql_error **error);
 
-/* ---- 13. Telemetry ------------------------------------------------------------------------------------------------------- */
+/* ---- 18. Telemetry ------------------------------------------------------------------------------------------------------- */
 
 /* Usage statistics are off unless a connection is opened with telemetry=true (docs/telemetry.md says what they hold: never SQL, values,
  * names, messages). A copy of each record for the program itself does not depend on that. */
