@@ -16,14 +16,6 @@ bool command_empty_result(struct result *result, const struct result_shape *shap
   return good;
 }
 
-static bool execute(struct session *session, const char *sql, struct failure *failure) {
-  struct engine_error error = {0};
-  if (engine_execute(session->connection, sql, NULL, NULL, NULL, &error)) return true;
-  failure_from_engine(failure, &error, sql);
-  engine_error_clear(&error);
-  return false;
-}
-
 /* What a command works with. */
 struct command {
   struct session *session;
@@ -372,13 +364,13 @@ static bool create_catalog(struct command *in) {
     buf_append_text(&sql, "ATTACH ':memory:' AS ");
     sql_append_quoted_name(&sql, name);
     wh_check(&sql);
-    bool good = execute(in->session, buf_text(&sql), in->failure);
+    bool good = session_execute(in->session, buf_text(&sql), in->failure);
     buf_reset(&sql);
     buf_append_text(&sql, "CREATE SCHEMA IF NOT EXISTS ");
     sql_append_quoted_name(&sql, name);
     buf_append_text(&sql, ".\"" WAREHOUSE_SCHEMA "\"");
     wh_check(&sql);
-    good = good && execute(in->session, buf_text(&sql), in->failure);
+    good = good && session_execute(in->session, buf_text(&sql), in->failure);
     buf_free(&sql);
     if (!good) return false;
   }
@@ -397,92 +389,9 @@ static bool drop_catalog(struct command *in) {
   buf_append_text(&sql, "DETACH ");
   sql_append_quoted_name(&sql, name);
   wh_check(&sql);
-  bool good = execute(in->session, buf_text(&sql), in->failure);
+  bool good = session_execute(in->session, buf_text(&sql), in->failure);
   buf_free(&sql);
   return good && command_empty_result(in->result, in->shape, in->failure);
-}
-
-/* ---- Transactions (thrift.md 9.1)
- * --------------------------------------------------------------------------------------------------------- */
-
-static bool rollback_required(struct failure *failure) {
-  return failure_set(failure, "TRANSACTION_ROLLBACK_REQUIRED_AFTER_ABORT.PREVIOUS_QUERY_FAILURE", "40000",
-                     "The current transaction has been aborted because a previous statement failed. Run ROLLBACK to end it.");
-}
-
-bool command_before(struct session *session, struct failure *failure) {
-  if (session->transaction == TRANSACTION_ABORTED) return rollback_required(failure);
-  if (session->transaction != TRANSACTION_IDLE) return true;
-  if (!execute(session, "BEGIN TRANSACTION", failure)) return false;
-  session->transaction = TRANSACTION_ACTIVE;
-  return true;
-}
-
-void command_after(struct session *session, bool good) {
-  if (!good && session->transaction == TRANSACTION_ACTIVE) session->transaction = TRANSACTION_ABORTED;
-}
-
-static bool begin(struct command *in) {
-  struct session *session = in->session;
-  if (session->transaction == TRANSACTION_ABORTED) return rollback_required(in->failure);
-  if (session->transaction == TRANSACTION_ACTIVE)
-    return failure_set(in->failure, "TRANSACTION_NOT_SUPPORTED.NESTED_TRANSACTION", "0A000", "Nested transactions are not supported.");
-  if (!execute(session, "BEGIN TRANSACTION", in->failure)) return false;
-  session->explicit_transaction = session->transaction == TRANSACTION_AUTO;
-  session->transaction = TRANSACTION_ACTIVE;
-  return command_empty_result(in->result, in->shape, in->failure);
-}
-
-static void transaction_ends(struct session *session) {
-  session->transaction = session->explicit_transaction ? TRANSACTION_AUTO : TRANSACTION_IDLE;
-  session->explicit_transaction = false;
-}
-
-static bool commit(struct command *in) {
-  struct session *session = in->session;
-  if (session->transaction == TRANSACTION_ABORTED) return rollback_required(in->failure);
-  if (session->transaction != TRANSACTION_ACTIVE)
-    return failure_set(in->failure, "MULTI_STATEMENT_TRANSACTION_NO_ACTIVE_TRANSACTION", "25000",
-                       "There is no active transaction to commit.");
-  if (!execute(session, "COMMIT", in->failure)) {
-    session->transaction = TRANSACTION_ABORTED;
-    return false;
-  }
-  transaction_ends(session);
-  return command_empty_result(in->result, in->shape, in->failure);
-}
-
-static bool rollback(struct command *in) {
-  struct session *session = in->session;
-  if (session->transaction == TRANSACTION_ACTIVE || session->transaction == TRANSACTION_ABORTED) {
-    struct failure failure = {0};
-    execute(session, "ROLLBACK", &failure); /* after a failed COMMIT the engine has nothing to roll back any more */
-    failure_clear(&failure);
-    transaction_ends(session);
-  }
-  return command_empty_result(in->result, in->shape, in->failure);
-}
-
-static bool autocommit(struct command *in) {
-  static const char *const columns[] = {"AUTOCOMMIT", "u", "", NULL};
-  struct session *session = in->session;
-  const char *value = in->statement->arguments[0];
-  bool is_on = session->transaction == TRANSACTION_AUTO || session->explicit_transaction;
-  if (!value) {
-    struct table *table = table_new(columns);
-    table_text(table, is_on ? "true" : "false");
-    table_row(table);
-    return finish(in, table);
-  }
-  bool on = strcmp(value, "true") == 0;
-  if (session->transaction == TRANSACTION_ABORTED) return rollback_required(in->failure);
-  if (session->transaction == TRANSACTION_ACTIVE)
-    return failure_set(in->failure, "AUTOCOMMIT_SET_DURING_ACTIVE_TRANSACTION", "25000",
-                       "AUTOCOMMIT cannot be set while a transaction is active.");
-  if (!on && session->transaction == TRANSACTION_IDLE)
-    return failure_set(in->failure, "AUTOCOMMIT_SET_FALSE_ALREADY_DISABLED", "25000", "AUTOCOMMIT is disabled already.");
-  session->transaction = on ? TRANSACTION_AUTO : TRANSACTION_IDLE;
-  return command_empty_result(in->result, in->shape, in->failure);
 }
 
 /* -------------------------------------------------------------------------------------------------------------------------------------------
@@ -512,10 +421,6 @@ bool command_run(struct session *session, const struct sql_statement *statement,
     case SQL_DESCRIBE_CATALOG: return describe_schema(&in, true);
     case SQL_CREATE_CATALOG: return create_catalog(&in);
     case SQL_DROP_CATALOG: return drop_catalog(&in);
-    case SQL_BEGIN: return begin(&in);
-    case SQL_COMMIT: return commit(&in);
-    case SQL_ROLLBACK: return rollback(&in);
-    case SQL_AUTOCOMMIT: return autocommit(&in);
     default: return failure_set(failure, "INTERNAL_ERROR", "XX000", "The statement is of a kind that nobody runs.");
   }
 }

@@ -1,4 +1,4 @@
-/* Statements that the warehouse answers itself: SET, USE, SHOW, DESCRIBE, transactions. */
+/* Statements that the warehouse answers itself: SET, USE, SHOW, DESCRIBE. */
 #ifndef DBSQL_WAREHOUSE_COMMANDS_H
 #define DBSQL_WAREHOUSE_COMMANDS_H
 
@@ -7,11 +7,8 @@
 
 /* The answer of a statement that has none: one column `Result`, no rows. */
 bool command_empty_result(struct result *result, const struct result_shape *shape, struct failure *failure);
-/* Any kind behind SQL_PLAIN. */
+/* Any kind behind SQL_PLAIN and before SQL_BEGIN. */
 bool command_run(struct session *session, const struct sql_statement *statement, const struct result_shape *shape, struct result *result,
                  struct failure *failure);
-/* To be called before and after any other statement: transactions begin by themselves, and fail as a whole. */
-bool command_before(struct session *session, struct failure *failure);
-void command_after(struct session *session, bool good);
 
 #endif

@@ -11,6 +11,7 @@
 #include "parameters.h"
 #include "sql.h"
 #include "thrift/tcli.h"
+#include "transaction.h"
 #include "warehouse.h"
 
 static bool is_stopped(void *user) {
@@ -245,24 +246,26 @@ static bool apply_overlay(struct operation *operation, char **old_zone, struct f
 bool execute_operation(struct operation *operation, struct failure *failure) {
   struct session *session = operation->session;
   struct sql_statement statement = {0};
+  struct failure in_vain = {0};
   char *old_zone = NULL;
   bool good = apply_overlay(operation, &old_zone, failure) && sql_translate(operation->request.sql, &statement, failure);
-  bool managed = false; /* part of a transaction, if there is one */
-  if (good && statement.kind >= SQL_BEGIN) {
-    good = command_run(session, &statement, &operation->request.shape, &operation->result, failure);
-    operation->has_result = good;
+  const struct sql_statement *read = good ? &statement : NULL;
+  if (!transaction_before(session, read, good ? failure : &in_vain) && good) good = false;
+  if (!good && in_vain.set) { /* of an aborted transaction nothing else is said */
+    failure_clear(failure);
+    *failure = in_vain;
+  }
+  if (good && operation->request.fails_with) good = transaction_fails_with(operation->request.fails_with, failure);
+  if (good && statement.kind <= SQL_PLAIN) {
+    good = run_on_engine(operation, &statement, failure);
   } else if (good) {
-    managed = true;
-    good = command_before(session, failure);
-    if (good && statement.kind <= SQL_PLAIN) {
-      good = run_on_engine(operation, &statement, failure);
-    } else if (good) {
-      good = operation->has_result = command_run(session, &statement, &operation->request.shape, &operation->result, failure);
-    }
+    good = statement.kind >= SQL_BEGIN ? transaction_run(session, &statement, &operation->request.shape, &operation->result, failure)
+                                       : command_run(session, &statement, &operation->request.shape, &operation->result, failure);
+    operation->has_result = good;
   }
   if (good) good = page_prepare(&operation->result, failure);
   if (good) good = links_settle(session->warehouse->links, operation, failure);
-  if (managed || !good) command_after(session, good);
+  transaction_after(session, read, good);
   if (old_zone) {
     struct failure ignored = {0};
     session_set_zone(session, old_zone, &ignored);

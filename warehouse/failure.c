@@ -351,6 +351,8 @@ bool failure_from_engine(struct failure *failure, const struct engine_error *err
   if (starts(message, "Invalid Input Error")) return failure_set(failure, "USER_RAISED_EXCEPTION", "P0001", "%.*s", TEXT(all));
   if (starts(message, "Not implemented Error")) return failure_set(failure, "UNSUPPORTED_FEATURE", "0A000", "%.*s", TEXT(all));
   if (starts(message, "Out of Memory Error")) return failure_set(failure, "OUT_OF_MEMORY", "53200", "%.*s", TEXT(all));
+  if (starts(message, "TransactionContext Error") && (strstr(message, "onflict") || strstr(message, "has been altered")))
+    return failure_set(failure, "DELTA_CONCURRENT_APPEND", "2D521", "ConcurrentAppendException: %.*s", TEXT(all));
   if (starts(message, "TransactionContext Error")) return failure_set(failure, "INVALID_TRANSACTION_STATE", "25000", "%.*s", TEXT(all));
   if (starts(message, "Permission Error")) return failure_set(failure, "INSUFFICIENT_PERMISSIONS", "42501", "%.*s", TEXT(all));
   if (starts(message, "Dependency Error")) return failure_set(failure, "SCHEMA_NOT_EMPTY", "2BP01", "%.*s", TEXT(all));

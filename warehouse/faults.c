@@ -95,6 +95,8 @@ static const struct {
     {"wrong-sequence-id", FAULT_WRONG_SEQUENCE_ID, 0, AT_THRIFT},
     {"extra-fields", FAULT_EXTRA_FIELDS, 0, AT_THRIFT},
     {"session-lost", FAULT_SESSION_LOST, 0, AT_THRIFT},
+    {"session-gone", FAULT_SESSION_GONE, 0, AT_THRIFT},
+    {"statement-fails", FAULT_STATEMENT_FAILS, 0, AT_THRIFT},
     {"empty-page", FAULT_EMPTY_PAGE, 0, AT_THRIFT},
     {"redirect", FAULT_REDIRECT, 302, AT_ALL},
     {"reset-body", FAULT_RESET_BODY, 0, AT_ALL},
@@ -167,6 +169,7 @@ static bool read_member(struct fault *fault, const char *key, const json_t *valu
     return false;
   }
   if (strcmp(key, "method") == 0) return read_text(value, key, fault->method, sizeof fault->method, message, size);
+  if (strcmp(key, "match") == 0) return read_text(value, key, fault->match, sizeof fault->match, message, size);
   if (strcmp(key, "message") == 0) return read_text(value, key, fault->message, sizeof fault->message, message, size);
   if (strcmp(key, "retry_after") == 0) {
     if (!json_is_integer(value)) return read_text(value, key, fault->retry_after, sizeof fault->retry_after, message, size);
@@ -182,7 +185,7 @@ static bool read_member(struct fault *fault, const char *key, const json_t *valu
   if (strcmp(key, "location") == 0) return read_text(value, key, fault->location, sizeof fault->location, message, size);
   if (strcmp(key, "status") == 0) return read_number(value, key, 300, &fault->redirect, message, size);
   snprintf(message, size,
-           "there is no member \"%s\" (known: name, method, count, skip, retry_after, message, delay_ms, bytes, location,"
+           "there is no member \"%s\" (known: name, method, match, count, skip, retry_after, message, delay_ms, bytes, location,"
            " file,"
            " status, accepted)",
            key);
@@ -211,6 +214,14 @@ static bool check_place(struct fault *fault, char *message, size_t size) {
   }
   if ((fault->kind == FAULT_REDIRECT) != (fault->location[0] != '\0')) {
     snprintf(message, size, "\"location\" belongs to the fault \"redirect\", which needs it");
+    return false;
+  }
+  if (fault->match[0] && (at != AT_THRIFT || (fault->method[0] && strcmp(fault->method, "ExecuteStatement") != 0))) {
+    snprintf(message, size, "\"match\" is what a statement begins with: \"method\" must be ExecuteStatement");
+    return false;
+  }
+  if ((fault->kind == FAULT_STATEMENT_FAILS) != (fault->kind == FAULT_STATEMENT_FAILS && fault->message[0])) {
+    snprintf(message, size, "the fault \"statement-fails\" needs a \"message\": the error class, and if wanted the SQLSTATE");
     return false;
   }
   if (fault->redirect && (fault->kind != FAULT_REDIRECT || fault->redirect > 308)) {
@@ -277,14 +288,22 @@ void faults_clear(struct faults *faults) {
 /* ---- Striking ---------------------------------------------------------------------------------------------------------------------------
  */
 
-/* `any`: those that name nothing strike too. */
-static struct fault take(struct faults *faults, bool any, const char *name, const char *group, int64_t file) {
+struct place {
+  bool any; /* those that name nothing strike too */
+  const char *name, *group;
+  int64_t file;
+  bool (*begins_with)(struct slice message, const char *start); /* NULL: it is no statement */
+  struct slice message;
+};
+
+static struct fault take(struct faults *faults, const struct place *place) {
   struct fault taken = {.kind = FAULT_NONE};
   pthread_mutex_lock(&faults->lock);
   for (int i = 0; i < faults->count && taken.kind == FAULT_NONE; i++) {
     struct fault *fault = &faults->list[i];
-    if (fault->method[0] ? strcmp(fault->method, name) != 0 && strcmp(fault->method, group) != 0 : !any) continue;
-    if (fault->file >= 0 && fault->file != file) continue;
+    if (fault->method[0] ? strcmp(fault->method, place->name) != 0 && strcmp(fault->method, place->group) != 0 : !place->any) continue;
+    if (fault->file >= 0 && fault->file != place->file) continue;
+    if (fault->match[0] && !(place->begins_with && place->begins_with(place->message, fault->match))) continue;
     if (fault->skip > 0) {
       fault->skip--;
       continue;
@@ -307,16 +326,21 @@ static struct fault take(struct faults *faults, bool any, const char *name, cons
   return taken;
 }
 
+struct fault faults_take_call(struct faults *faults, const char *method, bool (*begins_with)(struct slice message, const char *start),
+                              struct slice message) {
+  return take(faults, &(struct place){true, method, method, -1, begins_with, message});
+}
+
 struct fault faults_take(struct faults *faults, const char *method) {
-  return take(faults, true, method, method, -1);
+  return faults_take_call(faults, method, NULL, slice_of(NULL, 0));
 }
 
 struct fault faults_take_endpoint(struct faults *faults, const char *endpoint, const char *group) {
-  return take(faults, false, endpoint, group, -1);
+  return take(faults, &(struct place){.name = endpoint, .group = group, .file = -1});
 }
 
 struct fault faults_take_file(struct faults *faults, const char *endpoint, int64_t file) {
-  return take(faults, false, endpoint, endpoint, file);
+  return take(faults, &(struct place){.name = endpoint, .group = endpoint, .file = file});
 }
 
 json_t *faults_list(struct faults *faults) {
@@ -327,6 +351,7 @@ json_t *faults_list(struct faults *faults) {
     json_t *item = json_object();
     json_object_set_new(item, "name", json_string(fault->name));
     if (fault->method[0]) json_object_set_new(item, "method", json_string(fault->method));
+    if (fault->match[0]) json_object_set_new(item, "match", json_string(fault->match));
     if (fault->file >= 0) json_object_set_new(item, "file", json_integer(fault->file));
     json_object_set_new(item, "count", json_integer(fault->count));
     json_object_set_new(item, "skip", json_integer(fault->skip));

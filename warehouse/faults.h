@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
+
 enum fault_kind {
   FAULT_NONE,
   /* Of results with links: what a link leads to (docs/cloudfetch-faults.md). */
@@ -56,6 +58,8 @@ enum fault_kind {
   FAULT_WRONG_SEQUENCE_ID,
   FAULT_EXTRA_FIELDS,
   FAULT_SESSION_LOST,
+  FAULT_SESSION_GONE,    /* the session is closed first */
+  FAULT_STATEMENT_FAILS, /* with the class `message` */
   FAULT_EMPTY_PAGE,
   /* The JSON that telemetry and the feature flags are answered with (telemetry.md, appendix A). */
   FAULT_EMPTY_BODY,
@@ -96,6 +100,7 @@ struct fault {
   int64_t delay_ms;     /* between pieces, or of the stall */
   int64_t bytes;        /* of a piece, or of the oversized body */
   char name[32];
+  char match[128];    /* what the statement begins with; "": whatever */
   char location[256]; /* of a redirect */
   int64_t redirect;   /* its status; 0: 302 */
   int64_t accepted;   /* entries, of the last two kinds */
@@ -117,6 +122,9 @@ bool faults_arm(struct faults *faults, const json_t *json, char *message, size_t
 void faults_clear(struct faults *faults);
 /* The fault that strikes this call, copied: at most one. Kind FAULT_NONE if none. */
 struct fault faults_take(struct faults *faults, const char *method);
+/* The same for a Thrift call: `begins_with` tells what its statement begins with. */
+struct fault faults_take_call(struct faults *faults, const char *method, bool (*begins_with)(struct slice message, const char *start),
+                              struct slice message);
 /* The same for what is not Thrift: only faults that name this endpoint, or the group it belongs to, strike it. */
 struct fault faults_take_endpoint(struct faults *faults, const char *endpoint, const char *group);
 /* The same for the storage, and for links: with the number of the file. */

@@ -23,6 +23,7 @@
 #include "storage.h"
 #include "telemetry_http.h"
 #include "thrift/tcli.h"
+#include "transaction.h"
 
 #if MHD_VERSION < 0x00097002
 typedef int mhd_result;
@@ -235,13 +236,18 @@ static mhd_result answer_thrift(struct server *server, struct MHD_Connection *co
   mhd_result result;
   struct slice message = buf_slice(&exchange->body);
   service_method(message, exchange->call.method, sizeof exchange->call.method);
-  exchange->taken = faults_take(server->faults, exchange->call.method);
+  exchange->taken = faults_take_call(server->faults, exchange->call.method, service_begins_with, message);
   const struct fault *fault = &exchange->taken;
   if (answer_early(server, connection, exchange, method, url, &result)) return result;
-  struct service_faults faults = {fault->kind == FAULT_WRONG_ROW_COUNT, fault->kind == FAULT_WRONG_SEQUENCE_ID,
-                                  fault->kind == FAULT_EXTRA_FIELDS,    fault->kind == FAULT_SESSION_LOST,
-                                  fault->kind == FAULT_EMPTY_PAGE,      fault->kind == FAULT_MORE_ROWS_LIE,
-                                  fault->kind == FAULT_NO_ARROW_SCHEMA};
+  struct service_faults faults = {fault->kind == FAULT_WRONG_ROW_COUNT,
+                                  fault->kind == FAULT_WRONG_SEQUENCE_ID,
+                                  fault->kind == FAULT_EXTRA_FIELDS,
+                                  fault->kind == FAULT_SESSION_LOST,
+                                  fault->kind == FAULT_EMPTY_PAGE,
+                                  fault->kind == FAULT_MORE_ROWS_LIE,
+                                  fault->kind == FAULT_NO_ARROW_SCHEMA,
+                                  fault->kind == FAULT_SESSION_GONE,
+                                  fault->kind == FAULT_STATEMENT_FAILS ? fault->message : NULL};
   struct buf out = BUF_INIT;
   exchange->call.gone = client_is_gone;
   exchange->call.gone_user = connection;
@@ -295,6 +301,22 @@ static json_t *stats(struct server *server) {
   return out;
 }
 
+static json_t *sessions(struct warehouse *warehouse) {
+  json_t *out = json_array();
+  pthread_mutex_lock(&warehouse->lock);
+  for (size_t i = 0; i < warehouse_buckets; i++) {
+    for (const struct session *session = warehouse->sessions[i]; session; session = session->next) {
+      json_t *item = json_object();
+      json_object_set_new(item, "id", json_string(session->handle.text));
+      json_object_set_new(item, "transaction", json_string(transaction_name(session)));
+      json_object_set_new(item, "autocommit", json_boolean(transaction_autocommit(session)));
+      json_array_append_new(out, item);
+    }
+  }
+  pthread_mutex_unlock(&warehouse->lock);
+  return out;
+}
+
 static mhd_result answer_control(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
                                  const char *url) {
   const struct server_options *options = &server->options;
@@ -309,6 +331,8 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
   status = 200;
   if (strcmp(url, "/control/stats") == 0 && strcmp(method, "GET") == 0) {
     out = stats(server);
+  } else if (strcmp(url, "/control/sessions") == 0 && strcmp(method, "GET") == 0) {
+    out = sessions(server->warehouse);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "GET") == 0) {
     out = faults_list(server->faults);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "DELETE") == 0) {
@@ -332,7 +356,7 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
   } else {
     status = 404;
     snprintf(message, sizeof message,
-             "there is GET, POST and DELETE /control/faults, GET /control/stats, /control/flags and /control/telemetry,"
+             "there is GET, POST and DELETE /control/faults, GET /control/stats, /control/sessions, /control/flags and /control/telemetry,"
              " and with --oauth /control/oauth, /control/revoke and /control/mint");
   }
   if (!out) {

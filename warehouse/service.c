@@ -104,13 +104,21 @@ struct TStatus *service_bad_operation(struct service *service, const struct TOpe
 struct session *service_session(struct service *service, const struct TSessionHandle *handle) {
   const struct THandleIdentifier *id = handle && handle->has_sessionId ? handle->sessionId : NULL;
   if (!id || !id->has_guid || !id->has_secret || service->faults->session_lost) return NULL;
-  return session_find(service->warehouse, id->guid, id->secret);
+  struct session *session = session_find(service->warehouse, id->guid, id->secret);
+  if (!session || !service->faults->session_gone) return session;
+  session_close(session);
+  session_unref(session);
+  return NULL;
 }
 
 struct operation *service_operation(struct service *service, const struct TOperationHandle *handle) {
   const struct THandleIdentifier *id = handle && handle->has_operationId ? handle->operationId : NULL;
   if (!id || !id->has_guid || !id->has_secret || service->faults->session_lost) return NULL;
-  return operation_find(service->warehouse, id->guid, id->secret);
+  struct operation *operation = operation_find(service->warehouse, id->guid, id->secret);
+  if (!operation || !service->faults->session_gone) return operation;
+  session_close(operation->session);
+  operation_unref(operation);
+  return NULL;
 }
 
 /* ---- Operations: their state, and pages -----------------------------------------------------------------------------------------------
@@ -426,6 +434,23 @@ static void dispatch(struct service *service, enum tcli_method method, const voi
     case TCLI_RenewDelegationToken: TCLI_SET((struct TRenewDelegationTokenResp *)response, status, no_tokens(service)); break;
     default: service_metadata_call(service, method, request, response);
   }
+}
+
+bool service_begins_with(struct slice message, const char *start) {
+  struct arena arena = ARENA_INIT;
+  struct tcli_call in = {0};
+  dbsql_error *error = NULL;
+  bool does = false;
+  if (tcli_decode_call(message, &arena, &in, &error) == DBSQL_OK && in.method == TCLI_ExecuteStatement) {
+    const struct TExecuteStatementReq *request = in.request;
+    struct slice sql = request->has_statement ? request->statement : slice_of("", 0);
+    while (sql.size && text_is_space((char)sql.data[0])) sql = slice_of(sql.data + 1, sql.size - 1);
+    size_t length = strlen(start);
+    does = sql.size >= length && text_equal_nocase_n((const char *)sql.data, length, start, length);
+  }
+  arena_free(&arena);
+  error_clear(&error);
+  return does;
 }
 
 void service_method(struct slice message, char *name, size_t size) {

@@ -14,6 +14,8 @@ struct service_faults {
   bool empty_page;    /* no rows, and more to come */
   bool more_rows_lie; /* hasMoreRows is the contrary of what is true */
   bool no_arrow_schema;
+  bool session_gone;      /* the session of the call is closed, and then unknown */
+  const char *fails_with; /* the class of the error that the statement fails with; NULL: none */
 };
 
 struct service_call {
@@ -28,6 +30,8 @@ struct service_call {
 /* Appends the answer to `out`. */
 void service_answer(struct warehouse *warehouse, struct slice message, const struct service_faults *faults, struct service_call *call,
                     struct buf *out);
+/* Whether this is an ExecuteStatement whose text begins with `start`, in any case, behind blanks. */
+bool service_begins_with(struct slice message, const char *start);
 /* The method's name, without anything else being read. Empty if this is no message. */
 void service_method(struct slice message, char *name, size_t size);
 

@@ -69,6 +69,7 @@ void service_execute_statement(struct service *service, const struct TExecuteSta
     return;
   }
   run.sql = wh_copy_slice(sql);
+  if (service->faults->fails_with) run.fails_with = wh_copy(service->faults->fails_with);
   run.shape = shape_of(service, session, request);
   run.asynchronous = request->has_runAsync && request->runAsync;
   if (request->has_queryTimeout && request->queryTimeout > 0)
@@ -194,6 +195,7 @@ void service_metadata_call(struct service *service, enum tcli_method method, con
     operation_request_free(&run);
     return;
   }
+  if (service->faults->fails_with) run.fails_with = wh_copy(service->faults->fails_with);
   service_run(service, session, &run, &out->status, &out->operationHandle, &out->directResults);
   out->has_operationHandle = out->operationHandle != NULL;
   out->has_directResults = out->directResults != NULL;

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "parameters.h"
 #include "thrift/tcli.h"
+#include "transaction.h"
 #include "warehouse.h"
 
 /* ---- Handles ------------------------------------------------------------------------------------------------------------------------ */
@@ -50,7 +51,8 @@ static void run(struct operation *operation) {
   bool good = false;
   if (!operation->cancelled && !operation->timed_out) {
     set_state(operation, TOperationState_RUNNING_STATE);
-    good = operation->request.metadata_call ? metadata_operation(operation, &failure) : execute_operation(operation, &failure);
+    good = !operation->request.metadata_call ? execute_operation(operation, &failure)
+                                             : transaction_allows_call(operation, &failure) && metadata_operation(operation, &failure);
   }
   int32_t state = TOperationState_FINISHED_STATE;
   if (!good && operation->timed_out) {
@@ -98,7 +100,7 @@ static void *worker_main(void *user) {
 
 /* ---- Sessions ----------------------------------------------------------------------------------------------------------------------- */
 
-static bool execute_plain(struct session *session, const char *sql, struct failure *failure) {
+bool session_execute(struct session *session, const char *sql, struct failure *failure) {
   struct engine_error error = {0};
   if (engine_execute(session->connection, sql, NULL, NULL, NULL, &error)) return true;
   failure_from_engine(failure, &error, sql);
@@ -126,7 +128,7 @@ static bool set_search_path(struct session *session, const char *catalog, const 
   buf_append_text(&sql, "SET search_path = ");
   append_quoted(&sql, buf_text(&path), '\'');
   wh_check(&sql);
-  bool good = execute_plain(session, buf_text(&sql), failure);
+  bool good = session_execute(session, buf_text(&sql), failure);
   buf_free(&path);
   buf_free(&sql);
   return good;
@@ -168,7 +170,7 @@ bool session_set_zone(struct session *session, const char *zone, struct failure 
   buf_append_text(&sql, "SET TimeZone = ");
   append_quoted(&sql, zone, '\'');
   wh_check(&sql);
-  bool good = execute_plain(session, buf_text(&sql), failure);
+  bool good = session_execute(session, buf_text(&sql), failure);
   buf_free(&sql);
   if (!good)
     return failure_set(failure, "INVALID_CONF_VALUE.TIME_ZONE", "22022",
@@ -209,6 +211,7 @@ void session_unset(struct session *session, const char *key) {
 }
 
 static void session_free(struct session *session) {
+  transaction_forget(session);
   engine_disconnect(session->connection);
   for (size_t i = 0; i < session->setting_count; i++) {
     free(session->settings[i].key);
@@ -372,6 +375,7 @@ void session_close(struct session *session) {
 
 void operation_request_free(struct operation_request *request) {
   free(request->sql);
+  free(request->fails_with);
   parameters_free(request->parameters, request->parameter_count);
   for (size_t i = 0; i < request->overlay_count; i++) {
     free(request->overlay[i].key);

@@ -56,6 +56,53 @@ static void classify(const struct tokens *tokens, struct sql_statement *statemen
   }
 }
 
+/* What a change writes: [catalog.][schema.]table behind the words that may stand there. */
+static void read_target(const struct tokens *tokens, struct sql_statement *statement) {
+  static const char *const verbs[] = {"INSERT", "UPDATE", "DELETE", "MERGE", NULL}, *const between[] = {"INTO", "FROM", "OVERWRITE",
+                                                                                                        "TABLE", NULL};
+  size_t i = find_word(tokens, 0, verbs) + 1, parts = 0;
+  while (is_any(tokens, i, between)) i++;
+  size_t first = i;
+  while (token_is_name(tokens, i) && parts < 3) {
+    parts++;
+    if (!token_is_symbol(tokens, i + 1, '.')) break;
+    i += 2;
+  }
+  for (size_t p = 0; p < parts; p++) statement->arguments[3 - parts + p] = token_name(tokens, first + 2 * p);
+}
+
+/* What a transaction of several statements does not take (thrift.md 9.1): the subclass of TRANSACTION_NOT_SUPPORTED, or NULL. */
+static const char *refused_inside(const struct tokens *tokens, const struct sql_statement *statement) {
+  static const char *const definitions[] = {"CREATE", "DROP",  "ALTER",  "TRUNCATE", "COMMENT", "ANALYZE", "OPTIMIZE",
+                                            "VACUUM", "GRANT", "REVOKE", "REFRESH",  "RESTORE", NULL};
+  switch (statement->kind) {
+    case SQL_USE:
+    case SQL_SHOW_CATALOGS:
+    case SQL_SHOW_SCHEMAS:
+    case SQL_SHOW_TABLES:
+    case SQL_SHOW_FUNCTIONS:
+    case SQL_SHOW_CREATE:
+    case SQL_DESCRIBE_SCHEMA:
+    case SQL_DESCRIBE_CATALOG:
+    case SQL_CREATE_CATALOG:
+    case SQL_DROP_CATALOG: return "COMMAND";
+    case SQL_DESCRIBE_TABLE: return statement->flag ? "COMMAND" : NULL;
+    default: break;
+  }
+  if (is_any(tokens, 0, definitions)) return "COMMAND";
+  for (size_t i = 0; i < tokens->count; i++) {
+    if (token_is(tokens, i, "information_schema")) return "INFORMATION_SCHEMA_TABLE";
+    if (token_is(tokens, i, "table_changes") && token_is_symbol(tokens, i + 1, '(')) return "CDF_READ";
+    if ((token_is(tokens, i, "VERSION") || token_is(tokens, i, "TIMESTAMP")) && token_is(tokens, i + 1, "AS") &&
+        token_is(tokens, i + 2, "OF"))
+      return "TIME_TRAVEL_QUERY";
+    if (token_is(tokens, i, "delta") && token_is_symbol(tokens, i + 1, '.') && i + 2 < tokens->count &&
+        tokens->items[i + 2].kind == TOKEN_NAME)
+      return "PATH_BASED_ACCESS";
+  }
+  return NULL;
+}
+
 /* Finds the columns of a plain SELECT that are the literal NULL. */
 static void find_nulls(const struct tokens *tokens, struct sql_statement *statement) {
   static const char *const sets[] = {"UNION", "EXCEPT", "INTERSECT", "MINUS", NULL};
@@ -111,7 +158,9 @@ bool sql_translate(const char *source, struct sql_statement *statement, struct f
     good = sql_append_translation(&tokens, 0, tokens.count, statement, &text, failure);
     if (good && statement->verb == SQL_MERGE && !statement->returning) buf_append_text(&text, "\nRETURNING merge_action");
     if (good) statement->text = wh_take(&text);
+    if (good && statement->kind == SQL_CHANGE) read_target(&tokens, statement);
   }
+  if (good) statement->refused_inside = refused_inside(&tokens, statement);
   buf_free(&text);
   tokens_free(&tokens);
   if (!good) sql_statement_free(statement);

@@ -12,7 +12,7 @@
 
 enum sql_kind {
   SQL_ROWS,   /* the engine answers with rows */
-  SQL_CHANGE, /* INSERT, UPDATE, DELETE, MERGE: the engine answers with a count */
+  SQL_CHANGE, /* INSERT, UPDATE, DELETE, MERGE: the engine answers with a count. Catalog, schema, table */
   SQL_PLAIN,  /* anything else: the answer has one column and no rows */
   /* The warehouse's own; `arguments` as said. NULL where it was not given. */
   SQL_SET,              /* key, value; neither: all settings (`flag`: with meanings) */
@@ -43,8 +43,9 @@ struct sql_statement {
   enum sql_kind kind;
   enum sql_verb verb;
   bool flag;
-  bool returning; /* a change that answers with rows of its own */
-  char *text;     /* for the engine */
+  const char *refused_inside; /* the subclass that a transaction refuses it with; NULL: it does not. Static */
+  bool returning;             /* a change that answers with rows of its own */
+  char *text;                 /* for the engine */
   char *arguments[3];
   /* Statements to be run after it, in the same words: comments that CREATE TABLE gave. */
   char **after;

@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "sql_macros.h"
 #include "thrift/tcli.h"
+#include "transaction.h"
 
 const char *catalog_to_engine(const char *catalog) {
   return text_equal_nocase(catalog, WAREHOUSE_CATALOG) ? WAREHOUSE_ENGINE_CATALOG : catalog;
@@ -117,6 +118,7 @@ static bool set_up(struct warehouse *warehouse, const char *database, char **mes
 
 bool warehouse_open(struct warehouse *warehouse, const char *engine, const char *database, char **message) {
   pthread_mutex_init(&warehouse->lock, NULL);
+  transactions_init(warehouse);
   pthread_cond_init(&warehouse->reaper_wake, NULL);
   warehouse->persistent = database != NULL;
   warehouse->engine = engine_open(engine, message);
@@ -158,5 +160,6 @@ void warehouse_close(struct warehouse *warehouse) {
   links_clear(warehouse->links); /* the engine owns the memory of the results */
   engine_close(warehouse->engine);
   pthread_cond_destroy(&warehouse->reaper_wake);
+  transactions_free(warehouse);
   pthread_mutex_destroy(&warehouse->lock);
 }

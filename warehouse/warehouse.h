@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "engine.h"
 #include "failure.h"
 #include "result.h"
@@ -38,6 +39,7 @@ struct warehouse_limits {
 };
 
 struct session;
+struct table_version;
 struct operation;
 struct links;
 
@@ -59,6 +61,10 @@ struct warehouse {
   int64_t session_count;
   int64_t operation_count;
   atomic_int_fast64_t sessions_opened, statements, calls;
+  /* Who has written what since (transaction.c). */
+  pthread_mutex_t commit_lock;
+  struct table_version *versions;
+  int64_t commits;
 };
 
 /* Opens the engine and attaches the database: a file, or NULL for one in memory. On failure false; `*message` is the caller's. */
@@ -102,8 +108,11 @@ struct session {
   char *zone;
   struct setting *settings;
   size_t setting_count;
-  enum transaction transaction;
-  bool explicit_transaction; /* by BEGIN, with autocommit on */
+  atomic_int transaction;           /* enum transaction; the control endpoint reads it */
+  atomic_bool explicit_transaction; /* by BEGIN, with autocommit on */
+  bool has_snapshot;
+  int64_t snapshot;   /* the number of the commit that it sees as the last */
+  struct buf written; /* names of the tables that the transaction has written, each ended by a zero */
 };
 
 /* What OpenSession asks for. Texts may be NULL. */
@@ -127,6 +136,8 @@ void session_set(struct session *session, const char *key, const char *value);
 void session_unset(struct session *session, const char *key);
 /* USE: checks that it exists, and makes it the current one. The worker's. */
 bool session_use(struct session *session, const char *catalog, const char *schema, struct failure *failure);
+/* One statement of the engine, without rows. The worker's. */
+bool session_execute(struct session *session, const char *sql, struct failure *failure);
 bool session_set_zone(struct session *session, const char *zone, struct failure *failure);
 
 /* The engine's catalogs have other names where Databricks' are reserved there. */
@@ -155,6 +166,7 @@ struct operation_request {
   bool asynchronous;
   /* A statement, with its parameters... */
   char *sql;
+  char *fails_with; /* the class that it fails with, whatever it is (a fault); NULL: none */
   struct parameter *parameters;
   size_t parameter_count;
   struct setting *overlay;

@@ -237,16 +237,16 @@ typedef struct dbsql_connection dbsql_connection;
 DBSQL_API dbsql_status dbsql_connect(const dbsql_config *config, const dbsql_call *call, dbsql_connection **connection,
                                      dbsql_error **error);
 /* Closes the session and frees the connection, whatever is returned; the error only informs. Waits at most 30 s unless `call` says
- * otherwise. Statements, results and streams that are still there can only be freed afterwards: reading more rows from the server is an
- * error. Arrow arrays that were handed out stay valid. NULL is allowed.
- * After fork() the session stays the parent's: in the child a connection can do nothing but be closed, with what hangs from it, and that
- * sends nothing (what belongs to libcurl is not freed there). */
+ * otherwise. An open transaction is rolled back. Statements, results and streams that are still there can only be freed afterwards: reading
+ * more rows from the server is an error. Arrow arrays that were handed out stay valid. NULL is allowed. After fork() the session stays the
+ * parent's: in the child a connection can do nothing but be closed, with what hangs from it, and that sends nothing (what belongs to
+ * libcurl is not freed there). */
 DBSQL_API dbsql_status dbsql_connection_close(dbsql_connection *connection, const dbsql_call *call, dbsql_error **error);
 /* The session's id (a GUID as text). */
 DBSQL_API const char *dbsql_connection_id(const dbsql_connection *connection);
 /* The protocol version that the server answered (TProtocolVersion: 42248 is SPARK V8; 10 and below are plain HiveServer2). */
 DBSQL_API int32_t dbsql_connection_protocol_version(const dbsql_connection *connection);
-/* True until the session is known to be gone. No I/O. */
+/* True until the session is known to be gone, or its transaction is broken (DBSQL_TRANSACTION_BROKEN). No I/O. */
 DBSQL_API bool dbsql_connection_is_alive(const dbsql_connection *connection);
 /* Asks the server whether the session lives, without running SQL (GetInfo). */
 DBSQL_API dbsql_status dbsql_connection_ping(dbsql_connection *connection, const dbsql_call *call, dbsql_error **error);
@@ -290,6 +290,73 @@ DBSQL_API dbsql_status dbsql_execute(dbsql_connection *connection, const char *s
 /* ---- 8. Asynchronous execution ------------------------------------------------------------------------------------------- */
 
 /* ---- 9. Transactions ----------------------------------------------------------------------------------------------------- */
+
+/* Several statements that count together or not at all (docs/transactions.md). Two styles share one state:
+ *
+ *   dbsql_begin(), then dbsql_commit() or dbsql_rollback(), after which each statement counts by itself again;
+ *   dbsql_connection_set_autocommit(false): from then on every statement belongs to a transaction, and dbsql_commit() or
+ *   dbsql_rollback() ends one and the next statement begins the next.
+ *
+ * Transactions are the server's: SQL warehouses, and tables that take part in them. After an error inside one only rolling back helps.
+ * There are no savepoints. The cancel handle of a call does not reach what ends or resets a transaction (COMMIT, ROLLBACK, SET AUTOCOMMIT),
+ * since that must not be left half done; `timeout_ms` counts (0: 5 minutes for a COMMIT, 30 s for the others), anew for what tidies up
+ * after a failure.
+ *
+ * SQLSTATEs here: 25001 a transaction is in progress already; 25000 there is none; 40001 another transaction was faster: roll back and try
+ * again; 40000 an earlier statement has failed; 0A000 not supported inside one; 08007 nobody knows whether the transaction was committed.
+ */
+
+typedef enum dbsql_transaction_state {
+  DBSQL_TRANSACTION_AUTO = 0, /* each statement by itself */
+  DBSQL_TRANSACTION_IDLE,     /* the next statement begins a transaction */
+  DBSQL_TRANSACTION_ACTIVE,
+  DBSQL_TRANSACTION_ABORTED, /* a statement has failed: only rolling back helps */
+  DBSQL_TRANSACTION_UNKNOWN, /* SQL of the caller's may have changed it (the server is asked when it matters), or an answer was lost */
+  DBSQL_TRANSACTION_BROKEN   /* the session is lost, or its state cannot be found out: close the connection */
+} dbsql_transaction_state;
+
+typedef enum dbsql_isolation {
+  DBSQL_ISOLATION_DEFAULT = 0,
+  DBSQL_ISOLATION_READ_UNCOMMITTED,
+  DBSQL_ISOLATION_READ_COMMITTED,
+  DBSQL_ISOLATION_REPEATABLE_READ,
+  DBSQL_ISOLATION_SNAPSHOT,
+  DBSQL_ISOLATION_SERIALIZABLE
+} dbsql_isolation;
+
+/* Begin with DBSQL_TRANSACTION_OPTIONS_INIT. */
+typedef struct dbsql_transaction_options {
+  size_t struct_size;
+  dbsql_isolation isolation;
+  bool read_only; /* not supported: true is an error */
+} dbsql_transaction_options;
+#define DBSQL_TRANSACTION_OPTIONS_INIT \
+  { sizeof(dbsql_transaction_options), DBSQL_ISOLATION_DEFAULT, false }
+
+/* Begins a transaction (SET AUTOCOMMIT = FALSE). `options` may be NULL. DEFAULT, SNAPSHOT and REPEATABLE_READ are what the server does;
+ * SERIALIZABLE is taken too, and is not stronger than a snapshot across tables; the weaker levels are an error (HYC00). If one is in
+ * progress, or autocommit is off: error 25001, and nothing is sent. After any failure autocommit is on again, or the connection is broken.
+ */
+DBSQL_API dbsql_status dbsql_begin(dbsql_connection *connection, const dbsql_transaction_options *options, const dbsql_call *call,
+                                   dbsql_error **error);
+/* Commits. If that fails, everything is rolled back, and the error is the COMMIT's; it is never sent twice when nobody knows what became of
+ * it (08007). After dbsql_begin() autocommit is on again, whatever has happened. Nothing is sent if nothing was done. */
+DBSQL_API dbsql_status dbsql_commit(dbsql_connection *connection, const dbsql_call *call, dbsql_error **error);
+/* Discards; success also if there is nothing to discard. */
+DBSQL_API dbsql_status dbsql_rollback(dbsql_connection *connection, const dbsql_call *call, dbsql_error **error);
+
+/* Switching on commits what is open first; if that fails it is rolled back, the COMMIT's error is returned and autocommit stays as it was.
+ * Nothing is sent if it is so already. */
+DBSQL_API dbsql_status dbsql_connection_set_autocommit(dbsql_connection *connection, bool on, const dbsql_call *call, dbsql_error **error);
+/* From memory; the server is asked only if the caller's own SQL has changed it, and no transaction is in progress. */
+DBSQL_API dbsql_status dbsql_connection_get_autocommit(dbsql_connection *connection, bool *on, const dbsql_call *call, dbsql_error **error);
+/* What is known. No I/O. */
+DBSQL_API dbsql_transaction_state dbsql_connection_transaction_state(const dbsql_connection *connection);
+/* The isolation of all transactions: DBSQL_ISOLATION_REPEATABLE_READ (a snapshot of all tables). */
+DBSQL_API dbsql_isolation dbsql_connection_isolation(const dbsql_connection *connection);
+/* "AUTO", "ACTIVE" ...; "REPEATABLE READ" .... Static. */
+DBSQL_API const char *dbsql_transaction_state_name(dbsql_transaction_state state);
+DBSQL_API const char *dbsql_isolation_name(dbsql_isolation isolation);
 
 /* ---- 10. Results --------------------------------------------------------------------------------------------------------- */
 

@@ -24,7 +24,7 @@ int32_t dbsql_connection_protocol_version(const dbsql_connection *connection) {
 }
 
 bool dbsql_connection_is_alive(const dbsql_connection *connection) {
-  return connection && atomic_load(&connection->is_open);
+  return connection && atomic_load(&connection->is_open) && !connection->transaction.broken;
 }
 
 dbsql_status dbsql_connection_get_info(dbsql_connection *connection, int32_t info_type, const dbsql_call *user_call, char **value,

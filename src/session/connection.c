@@ -247,6 +247,7 @@ dbsql_status connection_close(dbsql_connection *connection, const dbsql_call *us
   if (ours && atomic_load(&connection->is_open)) {
     struct call call;
     call_begin(&call, user_call, close_ms);
+    transaction_close(connection);
     int64_t started_ns = telemetry_now(connection->telemetry);
     status = connection->backend->ops->close_session(connection->backend, &call, error);
     telemetry_operation(connection->telemetry, operation_type_DELETE_SESSION, NULL, started_ns, false, status, error ? *error : NULL,
@@ -269,6 +270,14 @@ dbsql_status connection_begin(dbsql_connection *connection, const dbsql_call *us
     dbsql_status status =
         error_set(error, DBSQL_ERROR_REQUEST, "08003", "the session %s is gone: open a new connection", connection->backend->session_id);
     if (error && *error && !(*error)->is_static) (*error)->session_lost = true;
+    error_set_connection_id(error, connection->backend->session_id);
+    call_annotate(call, error);
+    return status;
+  }
+  if (connection->transaction.broken) {
+    dbsql_status status = error_set(error, DBSQL_ERROR_REQUEST, "08003",
+                                    "the connection %s is broken, since the state of its transaction is not known: open a new one",
+                                    connection->backend->session_id);
     error_set_connection_id(error, connection->backend->session_id);
     call_annotate(call, error);
     return status;

@@ -9,6 +9,7 @@
 #include "http/http.h"
 #include "result/cloudfetch.h"
 #include "session/config.h"
+#include "session/transaction.h"
 
 struct keepalive_entry;
 struct telemetry;
@@ -27,7 +28,8 @@ struct dbsql_connection {
   atomic_bool is_open;               /* the session was opened and is not known to be gone */
   atomic_int_fast64_t used_ns;       /* when the server last heard of the session */
   struct keepalive_entry *keepalive; /* NULL if it is switched off */
-  struct telemetry *telemetry;       /* NULL unless the user wants it */
+  struct transaction transaction;
+  struct telemetry *telemetry; /* NULL unless the user wants it */
 };
 
 dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_call, dbsql_connection **connection, dbsql_error **error);

@@ -286,6 +286,7 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
                        operation->has_ended ? ", but the server had finished it already: what it was to change is changed" : "");
   }
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
+  bool ran = status == DBSQL_OK;
   note_operation(&record, operation);
   telemetry_executed(&record);
   if (status == DBSQL_OK) status = result_open(connection, operation, 0, &call, out, error);
@@ -296,6 +297,7 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
     status = DBSQL_ERROR_CANCELLED;
   }
   status = connection_end(connection, &call, statement->query_id, status, error);
+  transaction_after_statement(connection, transaction_verb(sql), transaction_outcome(status, ran, operation, *error), *error);
   note_failure(&record, status, error);
   if (status != DBSQL_OK) abandon(connection, operation, &call, status);
   return status;
@@ -333,11 +335,13 @@ dbsql_status connection_metadata(dbsql_connection *connection, const struct back
   telemetry_before_execute(connection->telemetry, &record, session_telemetry_metadata(request->kind), statement_type_METADATA);
   status = ops->metadata(connection->backend, request, &call, &operation, error);
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
+  bool ran = status == DBSQL_OK;
   note_operation(&record, operation);
   telemetry_executed(&record);
   if (status == DBSQL_OK) status = result_open(connection, operation, 0, &call, out, error);
   if (status == DBSQL_OK) result_record(*out, &record);
   status = connection_end(connection, &call, operation ? operation->key.id : "", status, error);
+  transaction_after_metadata(connection, transaction_outcome(status, ran, operation, *error), *error);
   note_failure(&record, status, error);
   if (status != DBSQL_OK) abandon(connection, operation, &call, status);
   return status;
