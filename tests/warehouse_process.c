@@ -78,19 +78,29 @@ int warehouse_port(const struct warehouse_process *warehouse) {
   return warehouse->port;
 }
 
-static size_t swallow(char *data, size_t size, size_t count, void *user) {
-  (void)data;
-  (void)user;
+struct answer {
+  char *text;
+  size_t size;
+};
+
+static size_t keep(char *data, size_t size, size_t count, void *user) {
+  struct answer *answer = user;
+  answer->text = realloc(answer->text, answer->size + size * count + 1);
+  memcpy(answer->text + answer->size, data, size * count);
+  answer->size += size * count;
+  answer->text[answer->size] = 0;
   return size * count;
 }
 
-static void control(struct warehouse_process *warehouse, const char *method, const char *json) {
+static char *control(struct warehouse_process *warehouse, const char *method, const char *path, const char *json) {
+  struct answer answer = {calloc(1, 1), 0};
   char url[128];
-  snprintf(url, sizeof url, "%s://127.0.0.1:%d/control/faults", warehouse->tls ? "https" : "http", warehouse->port);
+  snprintf(url, sizeof url, "%s://127.0.0.1:%d%s", warehouse->tls ? "https" : "http", warehouse->port, path);
   CURL *curl = curl_easy_init();
   curl_easy_setopt(curl, CURLOPT_URL, url);
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, swallow);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
   curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -99,15 +109,20 @@ static void control(struct warehouse_process *warehouse, const char *method, con
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_cleanup(curl);
-  if (code != CURLE_OK || status / 100 != 2) fail_msg("%s %s: %s, HTTP %ld", method, json ? json : "", curl_easy_strerror(code), status);
+  if (code != CURLE_OK || status / 100 != 2) fail_msg("%s %s: %s, HTTP %ld", method, json ? json : path, curl_easy_strerror(code), status);
+  return answer.text;
 }
 
 void warehouse_fault(struct warehouse_process *warehouse, const char *json) {
-  control(warehouse, "POST", json);
+  free(control(warehouse, "POST", "/control/faults", json));
 }
 
 void warehouse_clear_faults(struct warehouse_process *warehouse) {
-  control(warehouse, "DELETE", NULL);
+  free(control(warehouse, "DELETE", "/control/faults", NULL));
+}
+
+char *warehouse_get(struct warehouse_process *warehouse, const char *path) {
+  return control(warehouse, "GET", path, NULL);
 }
 
 int warehouse_stop(struct warehouse_process *warehouse) {

@@ -14,6 +14,8 @@ const char *warehouse_dsn(const struct warehouse_process *warehouse);
 int warehouse_port(const struct warehouse_process *warehouse);
 /* Arms a fault: the JSON that docs/warehouse.md describes. */
 void warehouse_fault(struct warehouse_process *warehouse, const char *json);
+/* What GET of such a path (`/control/stats`) answers; the caller's. */
+char *warehouse_get(struct warehouse_process *warehouse, const char *path);
 void warehouse_clear_faults(struct warehouse_process *warehouse);
 /* Asks it to stop, and returns its exit code (-1: it was killed). Frees. */
 int warehouse_stop(struct warehouse_process *warehouse);

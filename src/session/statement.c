@@ -281,12 +281,13 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
   begin_running(statement);
   status = ops->execute(connection->backend, &request, &call, &operation, error);
   bool cancel_asked = operation && publish(statement, &operation->key);
+  bool ran = status == DBSQL_OK && operation->has_ended;
   if (status == DBSQL_OK && cancel_asked) {
     status = error_set(error, DBSQL_ERROR_CANCELLED, "HY008", "the statement was cancelled%s",
                        operation->has_ended ? ", but the server had finished it already: what it was to change is changed" : "");
   }
   if (status == DBSQL_OK) status = ops->wait(operation, &call, error);
-  bool ran = status == DBSQL_OK;
+  ran = ran || status == DBSQL_OK;
   note_operation(&record, operation);
   telemetry_executed(&record);
   if (status == DBSQL_OK) status = result_open(connection, operation, 0, &call, out, error);
