@@ -774,6 +774,20 @@ static void a_lost_session_is_rolled_back(void **state) {
   done(other);
 }
 
+static void a_plain_hive_server_has_none(void **state) {
+  NEEDS_WAREHOUSE;
+  const char *const arguments[] = {"--mode", "hive", NULL};
+  struct warehouse_process *other = warehouse_start(arguments);
+  dbsql_connection *connection = warehouse_connect(warehouse_config(other));
+  FAILS(dbsql_begin(connection, NULL, NULL, &error), "HYC00", "");
+  FAILS(dbsql_connection_set_autocommit(connection, false, NULL, &error), "HYC00", "");
+  autocommit(connection, true);
+  run(connection, "SET AUTOCOMMIT = FALSE"); /* a setting, as far as it knows */
+  assert_int_equal(dbsql_connection_transaction_state(connection), DBSQL_TRANSACTION_AUTO);
+  done(connection);
+  assert_int_equal(warehouse_stop(other), 0);
+}
+
 /* ---- memory -------------------------------------------------------------------------------------------------------------- */
 
 static void without_memory_nothing_is_wrong_or_lost(void **state) {
@@ -830,6 +844,7 @@ int main(void) {
       cmocka_unit_test(nothing_hidden_is_sent_inside),
       cmocka_unit_test(metadata_calls_are_ready_for_both),
       cmocka_unit_test(a_lost_session_is_rolled_back),
+      cmocka_unit_test(a_plain_hive_server_has_none),
       cmocka_unit_test(without_memory_nothing_is_wrong_or_lost),
   };
   return cmocka_run_group_tests(tests, start_warehouse, stop_warehouse);

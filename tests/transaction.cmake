@@ -1,10 +1,11 @@
 # Transactions: their sequences, the errors of thrift.md 9.2, what drivers do (9.3), and faults at every step.
 if(TARGET dbsql_warehouse)
-  foreach(name transaction transaction_faults)
+  foreach(name transaction transaction_faults transaction_cancel)
     dbsql_test(${name} base http auth thrift arrow result backend session telemetry api)
     target_sources(test_${name} PRIVATE warehouse_process.c)
     target_compile_definitions(test_${name} PRIVATE WAREHOUSE="$<TARGET_FILE:dbsql_warehouse>")
     add_dependencies(test_${name} dbsql_warehouse)
   endforeach()
   set_tests_properties(transaction_faults PROPERTIES TIMEOUT 600)
+  set_tests_properties(transaction_cancel PROPERTIES LABELS threads)
 endif()

@@ -301,22 +301,6 @@ static json_t *stats(struct server *server) {
   return out;
 }
 
-static json_t *sessions(struct warehouse *warehouse) {
-  json_t *out = json_array();
-  pthread_mutex_lock(&warehouse->lock);
-  for (size_t i = 0; i < warehouse_buckets; i++) {
-    for (const struct session *session = warehouse->sessions[i]; session; session = session->next) {
-      json_t *item = json_object();
-      json_object_set_new(item, "id", json_string(session->handle.text));
-      json_object_set_new(item, "transaction", json_string(transaction_name(session)));
-      json_object_set_new(item, "autocommit", json_boolean(transaction_autocommit(session)));
-      json_array_append_new(out, item);
-    }
-  }
-  pthread_mutex_unlock(&warehouse->lock);
-  return out;
-}
-
 static mhd_result answer_control(struct server *server, struct MHD_Connection *connection, struct exchange *exchange, const char *method,
                                  const char *url) {
   const struct server_options *options = &server->options;
@@ -332,7 +316,7 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
   if (strcmp(url, "/control/stats") == 0 && strcmp(method, "GET") == 0) {
     out = stats(server);
   } else if (strcmp(url, "/control/sessions") == 0 && strcmp(method, "GET") == 0) {
-    out = sessions(server->warehouse);
+    out = transactions_list(server->warehouse);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "GET") == 0) {
     out = faults_list(server->faults);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "DELETE") == 0) {

@@ -71,12 +71,12 @@ void transaction_forget(struct session *session) {
 /* ---- The state machine ------------------------------------------------------------------------------------------------------------------
  */
 
-const char *transaction_name(const struct session *session) {
+static const char *transaction_name(const struct session *session) {
   static const char *const names[] = {"AUTO", "IDLE", "ACTIVE", "ABORTED"};
   return names[session->transaction];
 }
 
-bool transaction_autocommit(const struct session *session) {
+static bool transaction_autocommit(const struct session *session) {
   return session->transaction == TRANSACTION_AUTO || session->explicit_transaction;
 }
 
@@ -225,4 +225,20 @@ bool transaction_fails_with(const char *what, struct failure *failure) {
 bool transaction_allows_call(struct operation *operation, struct failure *failure) {
   if (operation->request.fails_with) return transaction_fails_with(operation->request.fails_with, failure);
   return operation->session->transaction != TRANSACTION_ABORTED || rollback_required(failure);
+}
+
+json_t *transactions_list(struct warehouse *warehouse) {
+  json_t *out = json_array();
+  pthread_mutex_lock(&warehouse->lock);
+  for (size_t i = 0; i < warehouse_buckets; i++) {
+    for (const struct session *session = warehouse->sessions[i]; session; session = session->next) {
+      json_t *item = json_object();
+      json_object_set_new(item, "id", json_string(session->handle.text));
+      json_object_set_new(item, "transaction", json_string(transaction_name(session)));
+      json_object_set_new(item, "autocommit", json_boolean(transaction_autocommit(session)));
+      json_array_append_new(out, item);
+    }
+  }
+  pthread_mutex_unlock(&warehouse->lock);
+  return out;
 }

@@ -2,6 +2,8 @@
 #ifndef DBSQL_WAREHOUSE_TRANSACTION_H
 #define DBSQL_WAREHOUSE_TRANSACTION_H
 
+#include <jansson.h>
+
 #include "sql.h"
 #include "warehouse.h"
 
@@ -22,9 +24,7 @@ void transaction_forget(struct session *session);
 /* Who wrote what. */
 void transactions_init(struct warehouse *warehouse);
 void transactions_free(struct warehouse *warehouse);
-/* "AUTO", "IDLE", "ACTIVE", "ABORTED". Static. From any thread. */
-const char *transaction_name(const struct session *session);
-/* From any thread. */
-bool transaction_autocommit(const struct session *session);
+/* The sessions that are open, and where each stands: a new array. From any thread. */
+json_t *transactions_list(struct warehouse *warehouse);
 
 #endif

@@ -71,6 +71,11 @@ static void map_error(dbsql_error *error) {
   if (sqlstate) memcpy(error->sqlstate, sqlstate, 6);
 }
 
+/* To Spark alone SET AUTOCOMMIT is a setting like any other: it would say yes, and nothing would be a transaction. */
+static bool has_transactions(const dbsql_connection *connection) {
+  return connection->backend->protocol_version > last_hive_protocol;
+}
+
 /* ---- What the user's own statements do ----------------------------------------------------------------------------------- */
 
 static void note_done(struct transaction *transaction, enum transaction_verb verb) {
@@ -112,6 +117,7 @@ static void note_lost(struct transaction *transaction, enum transaction_verb ver
 void transaction_after_statement(dbsql_connection *connection, enum transaction_verb verb, enum transaction_outcome outcome,
                                  dbsql_error *error) {
   map_error(error);
+  if (!has_transactions(connection)) return;
   switch (outcome) {
     case TRANSACTION_DONE: note_done(&connection->transaction, verb); break;
     case TRANSACTION_REFUSED: note_refused(&connection->transaction, verb, error); break;
@@ -296,6 +302,10 @@ static dbsql_status start(dbsql_connection *connection, const dbsql_call *user_c
   return connection_begin(connection, &own, call, error);
 }
 
+static dbsql_status refuse_plain(dbsql_connection *connection, const struct call *call, dbsql_error **error) {
+  return refuse(connection, call, "HYC00", "this server has no transactions: a plain HiveServer2", error);
+}
+
 /* ---- The sequences (thrift.md 9.4) --------------------------------------------------------------------------------------- */
 
 dbsql_status transaction_begin(dbsql_connection *connection, const dbsql_call *user_call, dbsql_error **error) {
@@ -304,6 +314,7 @@ dbsql_status transaction_begin(dbsql_connection *connection, const dbsql_call *u
   enum transaction_outcome outcome;
   dbsql_status status = connection_begin(connection, user_call, &call, error);
   if (status != DBSQL_OK) return status;
+  if (!has_transactions(connection)) return refuse_plain(connection, &call, error);
   status = resolve(connection, &call, error);
   if (status != DBSQL_OK) return status;
   if (transaction->switched_off || is_under_way(transaction))
@@ -410,7 +421,9 @@ dbsql_status transaction_set_autocommit(dbsql_connection *connection, bool on, c
   struct call call;
   enum transaction_outcome outcome;
   dbsql_status status = start(connection, user_call, commit_ms, &call, error);
-  if (status == DBSQL_OK) status = resolve(connection, &call, error);
+  if (status != DBSQL_OK) return status;
+  if (!on && !has_transactions(connection)) return refuse_plain(connection, &call, error);
+  status = resolve(connection, &call, error);
   if (status != DBSQL_OK) return status;
   if (!on) {
     if (transaction->switched_off) {
