@@ -26,12 +26,39 @@ struct binding {
   struct buf text;
   const char **values;
   size_t count;
+  char **owned; /* values that were made here */
+  size_t owned_count;
 };
 
 static void append_value(struct binding *binding, const char *value, const char *type) {
   binding->values = wh_grow(binding->values, binding->count + 1, sizeof *binding->values);
   binding->values[binding->count++] = value;
   buf_printf(&binding->text, "CAST($%zu AS %s)", binding->count, type);
+}
+
+static void append_number(struct binding *binding, int64_t number) {
+  char *text = wh_print("%lld", (long long)number);
+  binding->owned = wh_grow(binding->owned, binding->owned_count + 1, sizeof *binding->owned);
+  binding->owned[binding->owned_count++] = text;
+  append_value(binding, text, "BIGINT");
+}
+
+/* The engine reads intervals in its own way only. */
+static bool append_interval(struct binding *binding, const struct parameter *parameter, struct failure *failure) {
+  const int64_t day = INT64_C(86400000000);
+  bool months;
+  int64_t number;
+  if (!parameters_interval(parameter->type, parameter->value, &months, &number, failure)) return false;
+  /* It would make months of many microseconds. */
+  buf_append_text(&binding->text, months ? "to_months(" : "(to_days(");
+  append_number(binding, months ? number : number / day);
+  if (!months) {
+    buf_append_text(&binding->text, ") + to_microseconds(");
+    append_number(binding, number % day);
+    buf_append_byte(&binding->text, ')');
+  }
+  buf_append_byte(&binding->text, ')');
+  return true;
 }
 
 static bool append_parameter(struct binding *binding, const struct parameter *parameter, int depth, struct failure *failure) {
@@ -42,6 +69,10 @@ static bool append_parameter(struct binding *binding, const struct parameter *pa
       return true;
     }
     if (!sql_type(parameter->type ? parameter->type : "STRING", &type, failure)) return false;
+    if (strcmp(type, "INTERVAL") == 0 && parameter->value) {
+      free(type);
+      return append_interval(binding, parameter, failure);
+    }
     append_value(binding, parameter->value, type);
     free(type);
     return true;
@@ -171,7 +202,7 @@ static bool run_on_engine(struct operation *operation, const struct sql_statemen
   struct ArrowArrayStream stream = {0};
   struct ArrowArray array = {0};
   struct ArrowSchema schema = {0};
-  struct binding binding = {BUF_INIT, NULL, 0};
+  struct binding binding = {.text = BUF_INIT};
   bool good = bind(request, statement, &binding, failure);
   if (good && binding.count) good = parameters_bind(binding.values, binding.count, &array, &schema, failure);
   const char *sql = good ? buf_text(&binding.text) : NULL;
@@ -203,6 +234,8 @@ static bool run_on_engine(struct operation *operation, const struct sql_statemen
     if (operation->has_result) result_free(&operation->result);
     operation->has_result = good = command_empty_result(&operation->result, &request->shape, failure);
   }
+  for (size_t i = 0; i < binding.owned_count; i++) free(binding.owned[i]);
+  free(binding.owned);
   buf_free(&binding.text);
   free(binding.values);
   return good;
@@ -248,6 +281,7 @@ bool execute_operation(struct operation *operation, struct failure *failure) {
   struct sql_statement statement = {0};
   struct failure in_vain = {0};
   char *old_zone = NULL;
+  history_add(&session->warehouse->history, session, &operation->request);
   bool good = apply_overlay(operation, &old_zone, failure) && sql_translate(operation->request.sql, &statement, failure);
   const struct sql_statement *read = good ? &statement : NULL;
   if (!transaction_before(session, read, good ? failure : &in_vain) && good) good = false;

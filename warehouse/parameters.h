@@ -14,11 +14,17 @@ struct parameter {
   size_t part_count;
 };
 
+/* In one statement (the documentation of Python's connector says so). */
+enum { parameters_most = 255 };
+
 /* Copies them. Freed with parameters_free(). */
 bool parameters_read(const struct TExecuteStatementReq *request, struct parameter **parameters, size_t *count, struct failure *failure);
 void parameters_free(struct parameter *parameters, size_t count);
 /* The record batch of one row: `count` texts. */
 bool parameters_bind(const char *const *values, size_t count, struct ArrowArray *array, struct ArrowSchema *schema,
                      struct failure *failure);
+
+/* The text of an interval as a number, of months or microseconds. */
+bool parameters_interval(const char *type, const char *value, bool *months, int64_t *number, struct failure *failure);
 
 #endif

@@ -317,6 +317,8 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
     out = stats(server);
   } else if (strcmp(url, "/control/sessions") == 0 && strcmp(method, "GET") == 0) {
     out = transactions_list(server->warehouse);
+  } else if (strcmp(url, "/control/history") == 0 && strcmp(method, "GET") == 0) {
+    out = history_list(&server->warehouse->history);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "GET") == 0) {
     out = faults_list(server->faults);
   } else if (strcmp(url, "/control/faults") == 0 && strcmp(method, "DELETE") == 0) {
@@ -340,7 +342,8 @@ static mhd_result answer_control(struct server *server, struct MHD_Connection *c
   } else {
     status = 404;
     snprintf(message, sizeof message,
-             "there is GET, POST and DELETE /control/faults, GET /control/stats, /control/sessions, /control/flags and /control/telemetry,"
+             "there is GET, POST and DELETE /control/faults, GET /control/stats, /control/sessions, /control/history, /control/flags and"
+             " /control/telemetry,"
              " and with --oauth /control/oauth, /control/revoke and /control/mint");
   }
   if (!out) {

@@ -119,6 +119,7 @@ static bool set_up(struct warehouse *warehouse, const char *database, char **mes
 bool warehouse_open(struct warehouse *warehouse, const char *engine, const char *database, char **message) {
   pthread_mutex_init(&warehouse->lock, NULL);
   transactions_init(warehouse);
+  history_init(&warehouse->history);
   pthread_cond_init(&warehouse->reaper_wake, NULL);
   warehouse->persistent = database != NULL;
   warehouse->engine = engine_open(engine, message);
@@ -162,4 +163,5 @@ void warehouse_close(struct warehouse *warehouse) {
   pthread_cond_destroy(&warehouse->reaper_wake);
   transactions_free(warehouse);
   pthread_mutex_destroy(&warehouse->lock);
+  history_free(&warehouse->history);
 }

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "engine.h"
 #include "failure.h"
+#include "history.h"
 #include "result.h"
 
 enum { guid_size = 16, guid_text_size = 40 };
@@ -65,6 +66,7 @@ struct warehouse {
   pthread_mutex_t commit_lock;
   struct table_version *versions;
   int64_t commits;
+  struct history history;
 };
 
 /* Opens the engine and attaches the database: a file, or NULL for one in memory. On failure false; `*message` is the caller's. */

@@ -198,6 +198,8 @@ DBSQL_API dbsql_status dbsql_config_set(dbsql_config *config, const char *name, 
 /* Reads an option back as text into `*value`, which the caller frees with dbsql_free(); `*value` is NULL if it is not set. A
  * secret cannot be read back: error. */
 DBSQL_API dbsql_status dbsql_config_get(const dbsql_config *config, const char *name, char **value, dbsql_error **error);
+/* Adds one tag to the option query_tags, in place of one with that key, as dbsql_statement_set_tag() does for one statement. */
+DBSQL_API dbsql_status dbsql_config_set_tag(dbsql_config *config, const char *key, const char *value, dbsql_error **error);
 /* Adds everything that a connection string says. The grammar is told by its look:
  *    token:TOKEN@HOST:443/sql/1.0/warehouses/ID?catalog=main      the Go driver's DSN (https:// or http:// may stand before)
  *    databricks://token:TOKEN@HOST:443/sql/1.0/warehouses/ID      the same as a URL
@@ -263,10 +265,14 @@ typedef struct dbsql_result dbsql_result;
 DBSQL_API dbsql_status dbsql_statement_new(dbsql_connection *connection, dbsql_statement **statement, dbsql_error **error);
 /* No call may be running with it. Results of the statement stay usable. NULL is allowed. */
 DBSQL_API void dbsql_statement_free(dbsql_statement *statement);
-/* Settings of this statement only: "query_timeout_s", "max_rows" (rows of the whole result, cut by the server), "query_tags", "telemetry"
- * ("false": Databricks is not told of it), "trace_parent" (W3C; for spans in the user's own sinks).
+/* Settings of this statement only: "query_timeout_s", "max_rows" (rows of the whole result, cut by the server), "query_tags" (all of them,
+ * `key:value,key` with `\` before `\`, and in values before `:` and `,`), "conf.NAME" (a setting of the server's, `session.NAME` of a connection
+ * for this statement; "" takes it back), "telemetry" ("false": Databricks is not told of it), "trace_parent" (W3C; for spans in the user's own sinks).
  * An unknown name is an error that names the nearest known one. */
 DBSQL_API dbsql_status dbsql_statement_set(dbsql_statement *statement, const char *name, const char *value, dbsql_error **error);
+/* Adds one query tag, in place of one with that key; they are sent in the order of their keys. `value` NULL: a key alone, which is not the same as
+ * "". A key must not be empty or hold `:` or `,`. Tags of all statements: dbsql_config_set_tag(). */
+DBSQL_API dbsql_status dbsql_statement_set_tag(dbsql_statement *statement, const char *key, const char *value, dbsql_error **error);
 /* Runs SQL and waits until the first rows are there. `length` may be SIZE_MAX for a zero-terminated text. On success `*result` is
  * a result to be freed with dbsql_result_free(), also for statements that return no rows. A statement runs one text at a time;
  * executing again is allowed once the call has returned. PUT, GET and REMOVE of files on volumes are an error (HYC00): this version
@@ -286,6 +292,91 @@ DBSQL_API dbsql_status dbsql_execute(dbsql_connection *connection, const char *s
                                      dbsql_result **result, dbsql_error **error);
 
 /* ---- 7. Parameters ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Values for the markers of a statement's text: `?` by position, counted from 1, or `:name` by name. One statement has one style.
+ *
+ *    dbsql_bind_int64(statement, 1, NULL, 42, &error);         first `?`
+ *    dbsql_bind_text(statement, 0, "city", "Ulm", 3, &error);  `:city`
+ *
+ * Each function takes `position` and `name`: a name that is NULL means the position, otherwise the position is 0. What is bound is copied,
+ * replaces what was bound there, and stays for further executions until it is cleared. Whatever does not fit the text (a marker without a
+ * value, a value without a marker, both styles) is an error of the execution, SQLSTATE 07002, before anything is sent. Needs a server that
+ * speaks protocol V8. docs/parameters.md says how each type travels and what the server makes of it.
+ */
+
+/* NULL of a SQL type; `type` NULL: of none (VOID). */
+DBSQL_API dbsql_status dbsql_bind_null(dbsql_statement *statement, int32_t position, const char *name, const char *type,
+                                       dbsql_error **error);
+/* BOOLEAN. */
+DBSQL_API dbsql_status dbsql_bind_bool(dbsql_statement *statement, int32_t position, const char *name, bool value, dbsql_error **error);
+/* INT: also for smaller integers, which LIMIT and OFFSET would not take. */
+DBSQL_API dbsql_status dbsql_bind_int32(dbsql_statement *statement, int32_t position, const char *name, int32_t value, dbsql_error **error);
+/* BIGINT. */
+DBSQL_API dbsql_status dbsql_bind_int64(dbsql_statement *statement, int32_t position, const char *name, int64_t value, dbsql_error **error);
+/* BIGINT; beyond INT64_MAX DECIMAL(20,0). */
+DBSQL_API dbsql_status dbsql_bind_uint64(dbsql_statement *statement, int32_t position, const char *name, uint64_t value,
+                                         dbsql_error **error);
+/* FLOAT and DOUBLE, every bit kept but which NaN it is. */
+DBSQL_API dbsql_status dbsql_bind_float(dbsql_statement *statement, int32_t position, const char *name, float value, dbsql_error **error);
+DBSQL_API dbsql_status dbsql_bind_double(dbsql_statement *statement, int32_t position, const char *name, double value, dbsql_error **error);
+/* STRING: UTF-8, or the error 22021. `length` may be SIZE_MAX for a zero-terminated text. NULL is a NULL. */
+DBSQL_API dbsql_status dbsql_bind_text(dbsql_statement *statement, int32_t position, const char *name, const char *value, size_t length,
+                                       dbsql_error **error);
+/* BINARY, which the wire does not have: it travels as hexadecimal digits, and the marker must stand in unhex(?) (else the error HYC00).
+ * NULL is a NULL. */
+DBSQL_API dbsql_status dbsql_bind_bytes(dbsql_statement *statement, int32_t position, const char *name, const void *value, size_t length,
+                                        dbsql_error **error);
+/* DECIMAL(p,s): unscaled high * 2^64 + low, scale from 0 to 38, as many digits as the value has (at most 38; 22003). */
+struct dbsql_decimal;
+DBSQL_API dbsql_status dbsql_bind_decimal(dbsql_statement *statement, int32_t position, const char *name,
+                                          const struct dbsql_decimal *value, dbsql_error **error);
+/* DATE: days since 1970-01-01; years 0001 to 9999 (22008). */
+DBSQL_API dbsql_status dbsql_bind_date(dbsql_statement *statement, int32_t position, const char *name, int32_t days, dbsql_error **error);
+/* TIMESTAMP: microseconds since 1970-01-01 UTC. TIMESTAMP_NTZ: the same on a clock without a zone. Years 0001 to 9999 (22008). */
+DBSQL_API dbsql_status dbsql_bind_timestamp(dbsql_statement *statement, int32_t position, const char *name, int64_t micros,
+                                            dbsql_error **error);
+DBSQL_API dbsql_status dbsql_bind_timestamp_ntz(dbsql_statement *statement, int32_t position, const char *name, int64_t micros,
+                                                dbsql_error **error);
+/* INTERVAL YEAR TO MONTH and INTERVAL DAY TO SECOND. */
+DBSQL_API dbsql_status dbsql_bind_interval_months(dbsql_statement *statement, int32_t position, const char *name, int32_t months,
+                                                  dbsql_error **error);
+DBSQL_API dbsql_status dbsql_bind_interval_micros(dbsql_statement *statement, int32_t position, const char *name, int64_t micros,
+                                                  dbsql_error **error);
+/* Any type by its SQL name ("TINYINT", "DECIMAL(10,2)", "INTERVAL MONTH" ...), and the value as the server's CAST reads it from text. The type
+ * "DECIMAL" alone gets precision and scale from the digits. NULL is a NULL of the type. */
+DBSQL_API dbsql_status dbsql_bind_typed(dbsql_statement *statement, int32_t position, const char *name, const char *type, const char *value,
+                                        size_t length, dbsql_error **error);
+/* Nothing is bound any more. */
+DBSQL_API void dbsql_statement_clear_parameters(dbsql_statement *statement);
+
+/* Binds the rows of a batch: each is one parameter set, each column one parameter, by its place for `?` and by its name for `:name`. `array`
+ * is a struct array. On success both belong to the statement (release is NULL afterwards), in place of all that was bound; they stay bound.
+ *
+ * One set runs as a single statement with its result. Several: INSERT INTO ... VALUES (row), with all markers in that one row, runs with as many
+ * rows in a statement as the server takes (255 parameters, and values of about 1 MiB); anything else runs once for each set. A
+ * statement that returns rows is an error then (HYC00). The result's counts are the sums. Each statement is done or not done as a
+ * whole; an error names the sets that failed, and says what was done before (see dbsql_statement_sets_done()). The time limit of
+ * the call is that of all of them. No set: nothing is sent, and no row affected. */
+DBSQL_API dbsql_status dbsql_statement_bind(dbsql_statement *statement, struct ArrowArray *array, struct ArrowSchema *schema,
+                                            dbsql_error **error);
+/* The same for a stream of batches, read during the next execution, which uses it up. */
+DBSQL_API dbsql_status dbsql_statement_bind_stream(dbsql_statement *statement, struct ArrowArrayStream *stream, dbsql_error **error);
+/* How many parameter sets of the last execution are known to be done. */
+DBSQL_API int64_t dbsql_statement_sets_done(const dbsql_statement *statement);
+
+/* The markers of a text, found without asking the server: texts, names in quotes, comments, casts (`a::INT`), slices (`a[1:2]`) and paths into
+ * VARIANT values (`column:field`) are told apart as Spark's grammar does. */
+typedef struct dbsql_markers dbsql_markers;
+/* `length` may be SIZE_MAX for a zero-terminated text. */
+DBSQL_API dbsql_status dbsql_markers_new(const char *sql, size_t length, dbsql_markers **markers, dbsql_error **error);
+/* NULL is allowed. */
+DBSQL_API void dbsql_markers_free(dbsql_markers *markers);
+DBSQL_API size_t dbsql_markers_count(const dbsql_markers *markers);
+/* The name of a marker, counted from 0 in the order of the text (a name may come again); NULL for `?` and beyond the end. */
+DBSQL_API const char *dbsql_markers_name(const dbsql_markers *markers, size_t index);
+/* The byte of the text where it stands; SIZE_MAX beyond the end. */
+DBSQL_API size_t dbsql_markers_offset(const dbsql_markers *markers, size_t index);
 
 /* ---- 8. Asynchronous execution ------------------------------------------------------------------------------------------- */
 

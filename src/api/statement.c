@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "session/parameter_run.h"
 
 dbsql_status dbsql_statement_new(dbsql_connection *connection, dbsql_statement **statement, dbsql_error **error) {
   API_REQUIRE(statement, error);
@@ -20,7 +21,9 @@ dbsql_status dbsql_statement_new(dbsql_connection *connection, dbsql_statement *
 void dbsql_statement_free(dbsql_statement *statement) {
   if (!statement) return;
   pthread_mutex_destroy(&statement->lock);
-  mem_free(statement->query_tags);
+  query_tags_free(&statement->tags);
+  statement_conf_free(&statement->conf);
+  parameters_clear(&statement->parameters);
   connection_unref(statement->connection);
   mem_free(statement);
 }
@@ -40,13 +43,8 @@ dbsql_status dbsql_statement_set(dbsql_statement *statement, const char *name, c
   API_REQUIRE(value, error);
   if (text_equal_nocase(name, "query_timeout_s")) return set_number(&statement->query_timeout_s, name, value, INT32_MAX, error);
   if (text_equal_nocase(name, "max_rows")) return set_number(&statement->max_rows, name, value, INT64_MAX, error);
-  if (text_equal_nocase(name, "query_tags")) {
-    char *copy = *value ? mem_strdup(value) : NULL;
-    if (*value && !copy) return error_no_memory(error);
-    mem_free(statement->query_tags);
-    statement->query_tags = copy;
-    return DBSQL_OK;
-  }
+  if (text_equal_nocase(name, "query_tags")) return query_tags_parse(&statement->tags, value, error);
+  if (text_has_prefix_nocase(name, "conf.")) return statement_conf_set(&statement->conf, name + strlen("conf."), value, error);
   if (text_equal_nocase(name, "telemetry")) {
     bool on = true;
     if (*value && !telemetry_parse_bool(value, &on)) {
@@ -63,7 +61,7 @@ dbsql_status dbsql_statement_set(dbsql_statement *statement, const char *name, c
     statement->trace_parent = parent;
     return DBSQL_OK;
   }
-  static const char *const known[] = {"query_timeout_s", "max_rows", "query_tags", "telemetry", "trace_parent"};
+  static const char *const known[] = {"query_timeout_s", "max_rows", "query_tags", "conf.NAME", "telemetry", "trace_parent"};
   size_t nearest = 0, nearest_distance = SIZE_MAX;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     size_t distance = text_distance(name, known[i], 64);
@@ -82,7 +80,9 @@ dbsql_status dbsql_statement_execute(dbsql_statement *statement, const char *sql
   API_REQUIRE(statement, error);
   API_REQUIRE(sql, error);
   API_BEGIN(error);
-  API_END(statement_execute(statement, slice_of(sql, length == SIZE_MAX ? strlen(sql) : length), call, result, error));
+  struct slice text = slice_of(sql, length == SIZE_MAX ? strlen(sql) : length);
+  API_END(statement->parameters.source == PARAMETERS_NONE ? statement_execute(statement, text, call, result, error)
+                                                          : statement_execute_bound(statement, text, call, result, error));
 }
 
 dbsql_status dbsql_statement_cancel(dbsql_statement *statement, const dbsql_call *call, dbsql_error **error) {

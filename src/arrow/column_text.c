@@ -135,7 +135,7 @@ dbsql_status column_append_scalar(const struct arrow_column *column, int64_t row
   return status;
 }
 
-static void append_hex(struct buf *out, struct slice bytes) {
+void column_append_hex(struct buf *out, struct slice bytes) {
   static const char digits[] = "0123456789ABCDEF";
   if (bytes.size > SIZE_MAX / 2) {
     out->failed = true;
@@ -158,7 +158,7 @@ dbsql_status arrow_column_text(const struct arrow_column *column, int64_t row, s
     case ARROW_LARGE_UTF8: buf_append_slice(out, arrow_column_bytes(column, row)); break;
     case ARROW_BINARY:
     case ARROW_LARGE_BINARY:
-    case ARROW_FIXED_BINARY: append_hex(out, arrow_column_bytes(column, row)); break;
+    case ARROW_FIXED_BINARY: column_append_hex(out, arrow_column_bytes(column, row)); break;
     case ARROW_LIST:
     case ARROW_LARGE_LIST:
     case ARROW_FIXED_LIST:

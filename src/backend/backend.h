@@ -50,12 +50,28 @@ struct backend_settings {
   const struct log *log;
 };
 
+/* A value for a marker of a statement, as the text that is sent (results.md 6.1). */
+struct backend_parameter {
+  const char *name; /* NULL: by its place in the list */
+  const char *type; /* the SQL type */
+  struct slice value;
+  bool is_null;
+  /* ARRAY: elements; MAP: key, value, key, value ... Then there is no `value`. */
+  bool has_parts;
+  size_t part_count;
+  const struct backend_parameter *parts;
+};
+
 /* One statement. */
 struct backend_statement {
   struct slice sql;
   int64_t query_timeout_s; /* 0: none */
   int64_t max_rows;        /* 0: all */
   const char *query_tags;  /* NULL: none */
+  const struct text_pair *conf; /* settings for this statement only */
+  size_t conf_count;
+  const struct backend_parameter *parameters;
+  size_t parameter_count;
 };
 
 enum metadata_kind {

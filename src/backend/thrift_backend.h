@@ -21,7 +21,8 @@ enum {
   row_limit_since = SPARK_V4,
   arrow_since = SPARK_V5,
   lz4_since = SPARK_V6,
-  async_metadata_since = SPARK_V6
+  async_metadata_since = SPARK_V6,
+  parameters_since = SPARK_V8
 };
 
 struct thrift_backend {
@@ -83,6 +84,11 @@ dbsql_status thrift_wait(struct backend_operation *operation, const struct call 
 /* Makes the operation of an answer that carries a handle and perhaps direct results. `answer` is moved into it. */
 dbsql_status thrift_accept(struct thrift_backend *backend, const struct TOperationHandle *handle, const struct TSparkDirectResults *direct,
                            struct thrift_answer *answer, struct backend_operation **operation, dbsql_error **error);
+/* thrift_parameters.c: add to a request what the statement brings along. The memory is the arena's. */
+dbsql_status thrift_add_parameters(int32_t version, const struct backend_statement *statement, struct arena *arena,
+                                   struct TExecuteStatementReq *request, dbsql_error **error);
+dbsql_status thrift_add_overlay(int32_t version, const struct backend_statement *statement, struct arena *arena,
+                                struct TExecuteStatementReq *request, dbsql_error **error);
 /* thrift_metadata.c */
 dbsql_status thrift_metadata(struct backend *backend, const struct backend_metadata *request, const struct call *call,
                              struct backend_operation **operation, dbsql_error **error);

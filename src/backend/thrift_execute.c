@@ -150,22 +150,17 @@ dbsql_status thrift_execute(struct backend *base, const struct backend_statement
     request.has_resultRowLimit = true;
     request.resultRowLimit = statement->max_rows;
   }
-  if (statement->query_tags) {
-    if (version <= last_hive_protocol) {
-      return error_set(error, DBSQL_ERROR_DRIVER, "HYC00", "query_tags: a plain HiveServer2 does not know them");
-    }
-    request.confOverlay.items = mem_alloc_zero(1, sizeof *request.confOverlay.items);
-    if (!request.confOverlay.items) return error_no_memory(error);
-    request.has_confOverlay = true;
-    request.confOverlay.count = 1;
-    request.confOverlay.items[0].key = slice_text("query_tags");
-    request.confOverlay.items[0].value = slice_text(statement->query_tags);
+  struct arena extras = ARENA_INIT;
+  dbsql_status status = thrift_add_overlay(version, statement, &extras, &request, error);
+  if (status == DBSQL_OK) status = thrift_add_parameters(version, statement, &extras, &request, error);
+  if (status != DBSQL_OK) {
+    arena_free(&extras);
+    return status;
   }
   struct TExecuteStatementResp response = {0};
   struct thrift_answer answer;
-  dbsql_status status =
-      thrift_call(backend->client, TCLI_ExecuteStatement, &request, HTTP_RETRY_REFUSED, NULL, call, &answer, &response, error);
-  mem_free(request.confOverlay.items);
+  status = thrift_call(backend->client, TCLI_ExecuteStatement, &request, HTTP_RETRY_REFUSED, NULL, call, &answer, &response, error);
+  arena_free(&extras);
   int attempts = answer.attempts;
   if (status == DBSQL_OK) status = thrift_check_status(response.status, TCLI_ExecuteStatement, settings->log, error);
   if (status == DBSQL_OK) status = thrift_accept(backend, response.operationHandle, response.directResults, &answer, operation, error);

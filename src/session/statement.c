@@ -272,7 +272,11 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
       .query_timeout_s =
           statement->query_timeout_s >= 0 ? statement->query_timeout_s : config_int(connection->config, OPTION_query_timeout_s),
       .max_rows = statement->max_rows,
-      .query_tags = statement->query_tags,
+      .query_tags = query_tags_text(&statement->tags),
+      .conf = statement->conf.items,
+      .conf_count = statement->conf.count,
+      .parameters = statement->sent_parameters,
+      .parameter_count = statement->sent_parameter_count,
   };
   struct telemetry_statement record;
   telemetry_before_execute(connection->telemetry, &record, operation_type_EXECUTE_STATEMENT, statement_type_SQL);

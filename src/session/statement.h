@@ -7,15 +7,21 @@
 #include "arrow/column.h"
 #include "result/result_reader.h"
 #include "session/connection.h"
+#include "session/parameters.h"
+#include "session/query_tags.h"
 #include "telemetry/interceptor.h"
 
 struct dbsql_statement {
   dbsql_connection *connection;
   int64_t query_timeout_s; /* -1: the connection's */
   int64_t max_rows;
-  char *query_tags;  /* NULL: none */
   bool no_telemetry; /* Databricks is not told of it */
   struct trace_parent trace_parent;
+  struct query_tags tags;
+  struct statement_conf conf;
+  struct parameters parameters; /* what is bound */
+  const struct backend_parameter *sent_parameters; /* what goes with the text that is being executed */
+  size_t sent_parameter_count;
   /* What another thread may cancel. */
   pthread_mutex_t lock;
   bool running;
