@@ -37,10 +37,10 @@ static void good(dbsql_status status, dbsql_error *error, const char *what) {
   if (status != DBSQL_OK) fail_msg("%s: %s (%s)", what, dbsql_error_message(error), dbsql_error_sqlstate(error));
 }
 static dbsql_error *failure;
-#define GOOD(call)                       \
-  do {                                   \
-    dbsql_status good_status = (call);   \
-    good(good_status, failure, #call);   \
+#define GOOD(call)                     \
+  do {                                 \
+    dbsql_status good_status = (call); \
+    good(good_status, failure, #call); \
   } while (0)
 
 static dbsql_statement *new_statement(void) {
@@ -123,9 +123,14 @@ static void scalars_come_back_bit_for_bit(void **state) {
                                      UINT64_C(0x8000000000000000), /* -0 */
                                      1,                            /* the smallest */
                                      UINT64_C(0x000FFFFFFFFFFFFF), /* the largest denormal */
-                                     UINT64_C(0x0010000000000000), UINT64_C(0x7FEFFFFFFFFFFFFF), UINT64_C(0x7FF0000000000000),
-                                     UINT64_C(0xFFF0000000000000), UINT64_C(0x7FF8000000000000), UINT64_C(0x3FB999999999999A),
-                                     UINT64_C(0x4341C37937E08000), /* 1e16 */ UINT64_C(0x430C6BF526340000) /* 1e15 */};
+                                     UINT64_C(0x0010000000000000),
+                                     UINT64_C(0x7FEFFFFFFFFFFFFF),
+                                     UINT64_C(0x7FF0000000000000),
+                                     UINT64_C(0xFFF0000000000000),
+                                     UINT64_C(0x7FF8000000000000),
+                                     UINT64_C(0x3FB999999999999A),
+                                     UINT64_C(0x4341C37937E08000),
+                                     /* 1e16 */ UINT64_C(0x430C6BF526340000) /* 1e15 */};
   static const uint32_t floats[] = {0, 0x80000000u, 1, 0x007FFFFFu, 0x00800000u, 0x7F7FFFFFu, 0x7F800000u, 0xFF800000u, 0x3DCCCCCDu};
   dbsql_statement *statement = new_statement();
   for (int round = 0; round < rounds; round++) {
@@ -190,7 +195,8 @@ static void scalars_come_back_bit_for_bit(void **state) {
     GOOD(dbsql_get_double(result, 4, &real_back, &failure));
     if (isnan(real) ? !isnan(real_back) : bits_of(real) != bits_of(real_back)) fail_msg("%a came back as %a", real, real_back);
     GOOD(dbsql_get_double(result, 5, &real_back, &failure));
-    if (isnan(single) ? !isnan(real_back) : bits_of((double)single) != bits_of(real_back)) fail_msg("%a came back as %a", (double)single, real_back);
+    if (isnan(single) ? !isnan(real_back) : bits_of((double)single) != bits_of(real_back))
+      fail_msg("%a came back as %a", (double)single, real_back);
     GOOD(dbsql_get_decimal(result, 6, &decimal_back, &failure));
     assert_int_equal(decimal_back.high, decimal.high);
     assert_true(decimal_back.low == decimal.low);
@@ -223,7 +229,8 @@ static void texts_and_bytes_come_back(void **state) {
     char *text = malloc(size + 8);
     uint8_t *bytes = malloc(size + 1);
     while (length < size) {
-      static const char *const pieces[] = {"a", "'", "\\", "?", ":x", "\xc3\xa4", "\xe4\xb8\x96", "\xf0\x9f\x8d\x8f", "\n", "\"", "%s", " ", "\x7f", "\x01"};
+      static const char *const pieces[] = {"a",  "'",  "\\", "?", ":x",   "\xc3\xa4", "\xe4\xb8\x96", "\xf0\x9f\x8d\x8f",
+                                           "\n", "\"", "%s", " ", "\x7f", "\x01"};
       const char *piece = pieces[random_bits() % (sizeof pieces / sizeof pieces[0])];
       memcpy(text + length, piece, strlen(piece));
       length += strlen(piece);
@@ -405,8 +412,8 @@ static void other_statements_run_once_for_each_row(void **state) {
   error = NULL;
   /* A row in the middle that the server refuses: what was done before is told. */
   run("CREATE OR REPLACE TABLE strict (id BIGINT NOT NULL, name STRING)");
-  dbsql_status status = dbsql_statement_execute(statement, "INSERT INTO strict SELECT CAST(? AS BIGINT), raise_error(?)", SIZE_MAX, NULL,
-                                                &result, &error);
+  dbsql_status status =
+      dbsql_statement_execute(statement, "INSERT INTO strict SELECT CAST(? AS BIGINT), raise_error(?)", SIZE_MAX, NULL, &result, &error);
   assert_int_equal(status, DBSQL_ERROR_EXECUTION);
   assert_non_null(strstr(dbsql_error_message(error), "parameter set 1 (nothing of it was done; none was done before)"));
   dbsql_error_free(error);

@@ -165,8 +165,9 @@ static void tells_what_stands_in_unhex(void **state) {
   static const struct {
     const char *sql;
     bool inside;
-  } cases[] = {{"SELECT unhex(?)", true},       {"SELECT UNHEX ( /* a */ :a )", true}, {"SELECT ?", false},         {"SELECT hex(?)", false},
-               {"SELECT unhex(? || 'a')", false}, {"SELECT unhex((?))", false},          {"SELECT unhex(?", false}, {"SELECT unhex(a, ?)", false}};
+  } cases[] = {{"SELECT unhex(?)", true}, {"SELECT UNHEX ( /* a */ :a )", true}, {"SELECT ?", false},
+               {"SELECT hex(?)", false},  {"SELECT unhex(? || 'a')", false},     {"SELECT unhex((?))", false},
+               {"SELECT unhex(?", false}, {"SELECT unhex(a, ?)", false}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct sql_markers found;
     assert_int_equal(sql_markers_scan(slice_text(cases[i].sql), &found, NULL), DBSQL_OK);

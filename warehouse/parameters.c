@@ -166,7 +166,7 @@ bool parameters_interval(const char *type, const char *value, bool *months, int6
   if (good) good = !*at && (negative || below != INT64_MIN);
   if (!good) {
     return failure_set(failure, "CAST_INVALID_INPUT", "22018",
-                "The value '%.100s' of the type \"STRING\" cannot be cast to \"%.100s\" because it is malformed.", value, type);
+                       "The value '%.100s' of the type \"STRING\" cannot be cast to \"%.100s\" because it is malformed.", value, type);
   }
   *number_out = negative ? below : -below;
   return true;

@@ -266,11 +266,12 @@ DBSQL_API dbsql_status dbsql_statement_new(dbsql_connection *connection, dbsql_s
 /* No call may be running with it. Results of the statement stay usable. NULL is allowed. */
 DBSQL_API void dbsql_statement_free(dbsql_statement *statement);
 /* Settings of this statement only: "query_timeout_s", "max_rows" (rows of the whole result, cut by the server), "query_tags" (all of them,
- * `key:value,key` with `\` before `\`, and in values before `:` and `,`), "conf.NAME" (a setting of the server's, `session.NAME` of a connection
- * for this statement; "" takes it back), "telemetry" ("false": Databricks is not told of it), "trace_parent" (W3C; for spans in the user's own sinks).
- * An unknown name is an error that names the nearest known one. */
+ * `key:value,key` with `\` before `\`, and in values before `:` and `,`), "conf.NAME" (a setting of the server's, `session.NAME` of a
+ * connection for this statement; "" takes it back), "telemetry" ("false": Databricks is not told of it), "trace_parent" (W3C; for spans in
+ * the user's own sinks). An unknown name is an error that names the nearest known one. */
 DBSQL_API dbsql_status dbsql_statement_set(dbsql_statement *statement, const char *name, const char *value, dbsql_error **error);
-/* Adds one query tag, in place of one with that key; they are sent in the order of their keys. `value` NULL: a key alone, which is not the same as
+/* Adds one query tag, in place of one with that key; they are sent in the order of their keys. `value` NULL: a key alone, which is not the
+ * same as
  * "". A key must not be empty or hold `:` or `,`. Tags of all statements: dbsql_config_set_tag(). */
 DBSQL_API dbsql_status dbsql_statement_set_tag(dbsql_statement *statement, const char *key, const char *value, dbsql_error **error);
 /* Runs SQL and waits until the first rows are there. `length` may be SIZE_MAX for a zero-terminated text. On success `*result` is
@@ -329,8 +330,8 @@ DBSQL_API dbsql_status dbsql_bind_bytes(dbsql_statement *statement, int32_t posi
                                         dbsql_error **error);
 /* DECIMAL(p,s): unscaled high * 2^64 + low, scale from 0 to 38, as many digits as the value has (at most 38; 22003). */
 struct dbsql_decimal;
-DBSQL_API dbsql_status dbsql_bind_decimal(dbsql_statement *statement, int32_t position, const char *name,
-                                          const struct dbsql_decimal *value, dbsql_error **error);
+DBSQL_API dbsql_status dbsql_bind_decimal(dbsql_statement *statement, int32_t position, const char *name, const struct dbsql_decimal *value,
+                                          dbsql_error **error);
 /* DATE: days since 1970-01-01; years 0001 to 9999 (22008). */
 DBSQL_API dbsql_status dbsql_bind_date(dbsql_statement *statement, int32_t position, const char *name, int32_t days, dbsql_error **error);
 /* TIMESTAMP: microseconds since 1970-01-01 UTC. TIMESTAMP_NTZ: the same on a clock without a zone. Years 0001 to 9999 (22008). */
@@ -343,18 +344,19 @@ DBSQL_API dbsql_status dbsql_bind_interval_months(dbsql_statement *statement, in
                                                   dbsql_error **error);
 DBSQL_API dbsql_status dbsql_bind_interval_micros(dbsql_statement *statement, int32_t position, const char *name, int64_t micros,
                                                   dbsql_error **error);
-/* Any type by its SQL name ("TINYINT", "DECIMAL(10,2)", "INTERVAL MONTH" ...), and the value as the server's CAST reads it from text. The type
- * "DECIMAL" alone gets precision and scale from the digits. NULL is a NULL of the type. */
+/* Any type by its SQL name ("TINYINT", "DECIMAL(10,2)", "INTERVAL MONTH" ...), and the value as the server's CAST reads it from text. The
+ * type "DECIMAL" alone gets precision and scale from the digits. NULL is a NULL of the type. */
 DBSQL_API dbsql_status dbsql_bind_typed(dbsql_statement *statement, int32_t position, const char *name, const char *type, const char *value,
                                         size_t length, dbsql_error **error);
 /* Nothing is bound any more. */
 DBSQL_API void dbsql_statement_clear_parameters(dbsql_statement *statement);
 
-/* Binds the rows of a batch: each is one parameter set, each column one parameter, by its place for `?` and by its name for `:name`. `array`
- * is a struct array. On success both belong to the statement (release is NULL afterwards), in place of all that was bound; they stay bound.
+/* Binds the rows of a batch: each is one parameter set, each column one parameter, by its place for `?` and by its name for `:name`.
+ * `array` is a struct array. On success both belong to the statement (release is NULL afterwards), in place of all that was bound; they
+ * stay bound.
  *
- * One set runs as a single statement with its result. Several: INSERT INTO ... VALUES (row), with all markers in that one row, runs with as many
- * rows in a statement as the server takes (255 parameters, and values of about 1 MiB); anything else runs once for each set. A
+ * One set runs as a single statement with its result. Several: INSERT INTO ... VALUES (row), with all markers in that one row, runs with as
+ * many rows in a statement as the server takes (255 parameters, and values of about 1 MiB); anything else runs once for each set. A
  * statement that returns rows is an error then (HYC00). The result's counts are the sums. Each statement is done or not done as a
  * whole; an error names the sets that failed, and says what was done before (see dbsql_statement_sets_done()). The time limit of
  * the call is that of all of them. No set: nothing is sent, and no row affected. */
@@ -365,8 +367,8 @@ DBSQL_API dbsql_status dbsql_statement_bind_stream(dbsql_statement *statement, s
 /* How many parameter sets of the last execution are known to be done. */
 DBSQL_API int64_t dbsql_statement_sets_done(const dbsql_statement *statement);
 
-/* The markers of a text, found without asking the server: texts, names in quotes, comments, casts (`a::INT`), slices (`a[1:2]`) and paths into
- * VARIANT values (`column:field`) are told apart as Spark's grammar does. */
+/* The markers of a text, found without asking the server: texts, names in quotes, comments, casts (`a::INT`), slices (`a[1:2]`) and paths
+ * into VARIANT values (`column:field`) are told apart as Spark's grammar does. */
 typedef struct dbsql_markers dbsql_markers;
 /* `length` may be SIZE_MAX for a zero-terminated text. */
 DBSQL_API dbsql_status dbsql_markers_new(const char *sql, size_t length, dbsql_markers **markers, dbsql_error **error);

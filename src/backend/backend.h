@@ -65,9 +65,9 @@ struct backend_parameter {
 /* One statement. */
 struct backend_statement {
   struct slice sql;
-  int64_t query_timeout_s; /* 0: none */
-  int64_t max_rows;        /* 0: all */
-  const char *query_tags;  /* NULL: none */
+  int64_t query_timeout_s;      /* 0: none */
+  int64_t max_rows;             /* 0: all */
+  const char *query_tags;       /* NULL: none */
   const struct text_pair *conf; /* settings for this statement only */
   size_t conf_count;
   const struct backend_parameter *parameters;

@@ -24,7 +24,7 @@ struct run {
   struct backend_parameter *parameters; /* parameters_most of them */
   size_t count;
   size_t bytes;
-  int64_t first, last; /* its sets */
+  int64_t first, last;                /* its sets */
   const char *types[parameters_most]; /* of a repeated row's columns; NULL while they are not known */
   /* All so far. */
   int64_t done, affected;

@@ -55,7 +55,7 @@ void parameter_sets_close(struct parameter_sets *sets) {
 
 /* The structs come from a stranger: what can be compared is. That the buffers are as long as they must be, nobody can tell. */
 static bool array_fits(const struct arrow_column *column, const struct ArrowArray *array, int64_t length) {
-  static const int8_t buffers[] = {[ARROW_NULL] = 0,        [ARROW_UTF8] = 3,       [ARROW_BINARY] = 3, [ARROW_LARGE_UTF8] = 3,
+  static const int8_t buffers[] = {[ARROW_NULL] = 0,         [ARROW_UTF8] = 3,       [ARROW_BINARY] = 3, [ARROW_LARGE_UTF8] = 3,
                                    [ARROW_LARGE_BINARY] = 3, [ARROW_FIXED_LIST] = 1, [ARROW_STRUCT] = 1, [ARROW_UNSUPPORTED] = 0};
   int64_t wanted = column->kind == ARROW_NULL ? 0 : buffers[column->kind] ? buffers[column->kind] : 2;
   if (!array || array->length < length || array->offset < 0 || array->dictionary || array->n_children != column->child_count) return false;

@@ -8,12 +8,12 @@
 
 struct parameter_sets {
   struct parameters *parameters;
-  struct arrow_column root;      /* bound to the schema */
-  const struct ArrowArray *batch; /* NULL: the next is to be taken */
-  struct ArrowArray own;          /* a batch of the stream */
-  int64_t row;                    /* the next one of the batch */
-  int64_t number;                 /* sets taken so far */
-  bool taken;                     /* the bound batch */
+  struct arrow_column root;         /* bound to the schema */
+  const struct ArrowArray *batch;   /* NULL: the next is to be taken */
+  struct ArrowArray own;            /* a batch of the stream */
+  int64_t row;                      /* the next one of the batch */
+  int64_t number;                   /* sets taken so far */
+  bool taken;                       /* the bound batch */
   bool as_decimal[parameters_most]; /* an unsigned column with values beyond BIGINT */
 };
 

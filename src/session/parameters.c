@@ -312,8 +312,8 @@ dbsql_status parameters_plan(const struct parameters *parameters, const struct a
     return error_set(error, DBSQL_ERROR_DRIVER, "07002",
                      "named and positional parameters cannot be used simultaneously: the statement has `:name`, but positions are bound");
   }
-  dbsql_status status = plan->is_named ? plan_named(parameters, columns, markers, plan, error)
-                                       : plan_positional(parameters, columns, markers, plan, error);
+  dbsql_status status =
+      plan->is_named ? plan_named(parameters, columns, markers, plan, error) : plan_positional(parameters, columns, markers, plan, error);
   if (status == DBSQL_OK) plan_rows(parameters, columns, markers, plan);
   return status;
 }

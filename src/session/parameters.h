@@ -45,14 +45,16 @@ struct parameters {
 
 void parameters_clear(struct parameters *parameters);
 
-/* Binds in place of what was bound there. `name` NULL: by position, from 1; otherwise `position` is 0. Copies. `value` NULL: NULL. Both styles
- * at once are an error, and so is a value of a text type that is not UTF-8. */
+/* Binds in place of what was bound there. `name` NULL: by position, from 1; otherwise `position` is 0. Copies. `value` NULL: NULL. Both
+ * styles at once are an error, and so is a value of a text type that is not UTF-8. */
 dbsql_status parameters_set(struct parameters *parameters, int32_t position, const char *name, const char *type, struct slice value,
                             bool is_null, dbsql_error **error);
 /* The same with hexadecimal digits. */
-dbsql_status parameters_set_binary(struct parameters *parameters, int32_t position, const char *name, struct slice bytes, dbsql_error **error);
+dbsql_status parameters_set_binary(struct parameters *parameters, int32_t position, const char *name, struct slice bytes,
+                                   dbsql_error **error);
 /* Take over what they are given, on success only; in place of all that is bound. */
-dbsql_status parameters_bind_batch(struct parameters *parameters, struct ArrowArray *batch, struct ArrowSchema *schema, dbsql_error **error);
+dbsql_status parameters_bind_batch(struct parameters *parameters, struct ArrowArray *batch, struct ArrowSchema *schema,
+                                   dbsql_error **error);
 dbsql_status parameters_bind_stream(struct parameters *parameters, struct ArrowArrayStream *stream, dbsql_error **error);
 
 /* ---- What a text wants, and what is bound for it ------------------------------------------------------------------------- */

@@ -174,7 +174,8 @@ static bool is_setting_name(const char *name) {
 dbsql_status statement_conf_set(struct statement_conf *conf, const char *name, const char *value, dbsql_error **error) {
   size_t at = 0, bad_at;
   if (!is_setting_name(name)) {
-    return error_set(error, DBSQL_ERROR_DRIVER, "HY092", "conf.%s: names of settings consist of letters, digits, \"_\", \".\" and \":\"", name);
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY092", "conf.%s: names of settings consist of letters, digits, \"_\", \".\" and \":\"",
+                     name);
   }
   if (text_equal_nocase(name, "query_tags")) {
     return error_set(error, DBSQL_ERROR_DRIVER, "HY092", "conf.%s: set the tags of a statement as query_tags", name);
@@ -190,7 +191,8 @@ dbsql_status statement_conf_set(struct statement_conf *conf, const char *name, c
     memmove(conf->items + at, conf->items + at + 1, (conf->count - at) * sizeof *conf->items);
     return DBSQL_OK;
   }
-  if (at == most_pairs) return error_set(error, DBSQL_ERROR_DRIVER, "HY092", "conf.%s: there are %d settings already", name, (int)most_pairs);
+  if (at == most_pairs)
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY092", "conf.%s: there are %d settings already", name, (int)most_pairs);
   struct text_pair pair = {mem_strdup(name), mem_strdup(value)};
   struct text_pair *grown = at < conf->count ? conf->items : mem_realloc_array(conf->items, conf->count + 1, sizeof *grown);
   if (grown) conf->items = grown;

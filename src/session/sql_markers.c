@@ -169,14 +169,14 @@ static struct token next_token(struct scanner *in) {
 /* ---- Markers ------------------------------------------------------------------------------------------------------------- */
 
 /* Behind these an expression begins. */
-static const char *const expression_follows[] = {
-    "SELECT", "DISTINCT", "ALL",  "WHERE", "AND",    "OR",     "NOT",   "IN",     "LIKE",  "ILIKE",  "RLIKE", "REGEXP",  "BETWEEN",
-    "CASE",   "WHEN",     "THEN", "ELSE",  "ON",     "HAVING", "FROM",  "BY",     "LIMIT", "USING",  "DIV",   "ESCAPE",  "QUALIFY",
-    NULL};
+static const char *const expression_follows[] = {"SELECT", "DISTINCT", "ALL",    "WHERE",   "AND",   "OR",   "NOT",    "IN",      "LIKE",
+                                                 "ILIKE",  "RLIKE",    "REGEXP", "BETWEEN", "CASE",  "WHEN", "THEN",   "ELSE",    "ON",
+                                                 "HAVING", "FROM",     "BY",     "LIMIT",   "USING", "DIV",  "ESCAPE", "QUALIFY", NULL};
 /* Behind these too, but they are frequent as names of columns: a blank makes the difference. */
-static const char *const expression_may_follow[] = {"VALUES", "OFFSET", "OF",    "DEFAULT", "RETURN", "INTERVAL", "FOR",   "BOTH",   "LEADING",
-                                                    "SET",    "ANY",    "SOME",  "ROWS",    "RANGE",  "TRAILING", "RETURNS", "PLACING", "AS",
-                                                    "DATE",   "TIMESTAMP", "ELSEIF", "IF",   "WHILE",  "UNTIL",    "IMMEDIATE", "PERCENT", NULL};
+static const char *const expression_may_follow[] = {"VALUES",   "OFFSET",  "OF",      "DEFAULT",   "RETURN",  "INTERVAL",  "FOR",
+                                                    "BOTH",     "LEADING", "SET",     "ANY",       "SOME",    "ROWS",      "RANGE",
+                                                    "TRAILING", "RETURNS", "PLACING", "AS",        "DATE",    "TIMESTAMP", "ELSEIF",
+                                                    "IF",       "WHILE",   "UNTIL",   "IMMEDIATE", "PERCENT", NULL};
 
 /* A colon where an expression is expected stands before a name; behind an expression it stands before a path. */
 static bool colon_begins_marker(const struct scanner *in, size_t colon, bool *doubtful) {
@@ -293,8 +293,8 @@ static void take_colon(struct scanner *in, struct token *token) {
 /* ---- INSERT INTO ... VALUES (row) ---------------------------------------------------------------------------------------- */
 
 /* A row that is written several times must mean the same as the statement run several times: nothing in it may look at tables. */
-static const char *const not_in_target[] = {"SELECT", "FROM",  "REPLACE", "OVERWRITE", "WHERE", "UNION", "USING",
-                                            "ON",     "QUERY", "EXCEPT",  "INTERSECT", NULL};
+static const char *const not_in_target[] = {"SELECT", "FROM", "REPLACE", "OVERWRITE", "WHERE",     "UNION",
+                                            "USING",  "ON",   "QUERY",   "EXCEPT",    "INTERSECT", NULL};
 static const char *const not_in_row[] = {"SELECT", "FROM", "VALUES", "TABLE", "WITH", NULL};
 
 static void follow_insert(struct scanner *in, struct token token) {

@@ -19,7 +19,7 @@ struct dbsql_statement {
   struct trace_parent trace_parent;
   struct query_tags tags;
   struct statement_conf conf;
-  struct parameters parameters; /* what is bound */
+  struct parameters parameters;                    /* what is bound */
   const struct backend_parameter *sent_parameters; /* what goes with the text that is being executed */
   size_t sent_parameter_count;
   /* What another thread may cancel. */
