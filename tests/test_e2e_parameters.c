@@ -335,7 +335,7 @@ static void make_batch(int64_t rows, struct ArrowArray *array, struct ArrowSchem
 }
 
 static int64_t statements_so_far(void) {
-  char *stats = warehouse_control(warehouse, "stats");
+  char *stats = warehouse_get(warehouse, "/control/stats");
   const char *at = strstr(stats, "\"statements\":");
   int64_t count = at ? atoll(at + strlen("\"statements\":")) : -1;
   free(stats);
@@ -492,7 +492,7 @@ static void tags_and_settings_arrive(void **state) {
   GOOD(dbsql_get_text(result, 0, &text, NULL, &failure));
   assert_non_null(strstr(text, "09:00:00")); /* the statement's own zone */
   dbsql_result_free(result);
-  char *history = warehouse_control(warehouse, "history");
+  char *history = warehouse_get(warehouse, "/control/history");
   char *entry = strstr(history, "AS tagged");
   assert_non_null(entry);
   entry[strcspn(entry, "}")] = 0; /* up to the end of the settings */

@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-
 struct warehouse_process {
   pid_t pid;
   int output;
@@ -113,32 +111,6 @@ static char *control(struct warehouse_process *warehouse, const char *method, co
   curl_easy_cleanup(curl);
   if (code != CURLE_OK || status / 100 != 2) fail_msg("%s %s: %s, HTTP %ld", method, json ? json : path, curl_easy_strerror(code), status);
   return answer.text;
-}
-
-static size_t keep(char *data, size_t size, size_t count, void *user) {
-  buf_append(user, data, size * count);
-  return size * count;
-}
-
-char *warehouse_control(struct warehouse_process *warehouse, const char *path) {
-  char url[256];
-  struct buf body = BUF_INIT;
-  snprintf(url, sizeof url, "%s://127.0.0.1:%d/control/%s", warehouse->tls ? "https" : "http", warehouse->port, path);
-  CURL *curl = curl_easy_init();
-  curl_easy_setopt(curl, CURLOPT_URL, url);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
-  curl_easy_setopt(curl, CURLOPT_PROXY, "");
-  curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
-  curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
-  CURLcode code = curl_easy_perform(curl);
-  long status = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_cleanup(curl);
-  if (code != CURLE_OK || status != 200) fail_msg("GET /control/%s: %s, HTTP %ld", path, curl_easy_strerror(code), status);
-  char *text = strdup(buf_text(&body));
-  buf_free(&body);
-  return text;
 }
 
 void warehouse_fault(struct warehouse_process *warehouse, const char *json) {

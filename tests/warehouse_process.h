@@ -17,8 +17,6 @@ void warehouse_fault(struct warehouse_process *warehouse, const char *json);
 /* What GET of such a path (`/control/stats`) answers; the caller's. */
 char *warehouse_get(struct warehouse_process *warehouse, const char *path);
 void warehouse_clear_faults(struct warehouse_process *warehouse);
-/* GET /control/PATH: the answer, for the caller to free. */
-char *warehouse_control(struct warehouse_process *warehouse, const char *path);
 /* Asks it to stop, and returns its exit code (-1: it was killed). Frees. */
 int warehouse_stop(struct warehouse_process *warehouse);
 
