@@ -209,8 +209,7 @@ static bool table_not_found(struct command *in) {
 
 static void append_type_of(struct table *table, const char *engine_type) {
   struct buf type = BUF_INIT;
-  type_append_of_engine(&type, engine_type);
-  for (size_t i = 0; i < type.size; i++) type.data[i] = (uint8_t)text_lower((char)type.data[i]); /* DESCRIBE shows types in lower case */
+  type_append_simple(&type, engine_type);
   wh_check(&type);
   table_slice(table, buf_slice(&type));
   buf_free(&type);

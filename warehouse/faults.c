@@ -98,6 +98,8 @@ static const struct {
     {"session-gone", FAULT_SESSION_GONE, 0, AT_THRIFT},
     {"statement-fails", FAULT_STATEMENT_FAILS, 0, AT_THRIFT},
     {"empty-page", FAULT_EMPTY_PAGE, 0, AT_THRIFT},
+    {"unknown-method", FAULT_UNKNOWN_METHOD, 0, AT_THRIFT},
+    {"refused", FAULT_REFUSED, 0, AT_THRIFT},
     {"redirect", FAULT_REDIRECT, 302, AT_ALL},
     {"reset-body", FAULT_RESET_BODY, 0, AT_ALL},
     {"delay", FAULT_DELAY, 0, AT_ALL},

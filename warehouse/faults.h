@@ -61,6 +61,8 @@ enum fault_kind {
   FAULT_SESSION_GONE,    /* the session is closed first */
   FAULT_STATEMENT_FAILS, /* with the class `message` */
   FAULT_EMPTY_PAGE,
+  FAULT_UNKNOWN_METHOD, /* the method is not there: an exception, and nothing has run */
+  FAULT_REFUSED,        /* the call answers an error: it is not supported */
   /* The JSON that telemetry and the feature flags are answered with (telemetry.md, appendix A). */
   FAULT_EMPTY_BODY,
   FAULT_MALFORMED_JSON,

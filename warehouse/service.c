@@ -485,7 +485,7 @@ void service_answer(struct warehouse *warehouse, struct slice message, const str
   service_method(message, call->method, sizeof call->method);
   if (tcli_decode_call(message, &arena, &in, &error) != DBSQL_OK) {
     tcli_encode_exception(in.name, in.sequence_id, TCLI_EXCEPTION_PROTOCOL_ERROR, dbsql_error_message(error), out);
-  } else if (in.method == TCLI_UNKNOWN_METHOD) {
+  } else if (in.method == TCLI_UNKNOWN_METHOD || faults->unknown_method) {
     char *text = wh_print("Invalid method name: '%.*s'", (int)in.name.size, (const char *)in.name.data);
     tcli_encode_exception(in.name, in.sequence_id, TCLI_EXCEPTION_UNKNOWN_METHOD, text, out);
     free(text);
@@ -495,7 +495,15 @@ void service_answer(struct warehouse *warehouse, struct slice message, const str
   } else {
     const struct thrift_struct *type = tcli_methods[in.method].response;
     void *response = answer_new(&answer, type->size);
-    dispatch(&service, in.method, in.request, response);
+    if (faults->refused) {
+      struct failure failure = {0};
+      failure_set(&failure, "UNSUPPORTED_FEATURE", "0A000", "%s is not supported.", tcli_methods[in.method].name);
+      struct TGetInfoResp *refusal = response;
+      TCLI_SET(refusal, status, service_error(&service, &failure, ""));
+      failure_clear(&failure);
+    } else {
+      dispatch(&service, in.method, in.request, response);
+    }
     /* Every answer begins with its status. */
     const struct TGetInfoResp *head = response;
     call->status = head->has_status && head->status ? head->status->statusCode : -1;

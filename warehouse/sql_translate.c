@@ -233,7 +233,29 @@ static bool is_constraint(const struct translation *in) {
          token_is(in->tokens, in->i, "UNIQUE") || token_is(in->tokens, in->i, "CHECK");
 }
 
+/* `c.information_schema.v` of the views about keys: each catalog has them, and the engine one for all. */
+static bool append_key_view(struct translation *in) {
+  static const char *const views[] = {"table_constraints", "key_column_usage", "referential_constraints"};
+  const struct tokens *tokens = in->tokens;
+  size_t i = in->i;
+  if ((i > 0 && token_is_symbol(tokens, i - 1, '.')) || parts_of_name(in, i) != 3) return false;
+  char *parts[3] = {token_name(tokens, i), token_name(tokens, i + 2), token_name(tokens, i + 4)};
+  const char *view = NULL;
+  for (size_t v = 0; v < sizeof views / sizeof *views; v++) {
+    if (text_equal_nocase(parts[1], "information_schema") && text_equal_nocase(parts[2], views[v])) view = views[v];
+  }
+  if (view) {
+    buf_printf(in->out, "(SELECT * FROM memory.keys.%s WHERE lower(constraint_catalog) = lower(", view);
+    sql_append_literal(in->out, parts[0], strlen(parts[0]));
+    buf_append_text(in->out, "))");
+    in->i += 5;
+  }
+  for (size_t p = 0; p < 3; p++) free(parts[p]);
+  return view != NULL;
+}
+
 static void append_name(struct translation *in) {
+  if (append_key_view(in)) return;
   const struct token *token = &in->tokens->items[in->i];
   if (is_catalog(in)) {
     buf_append_text(in->out, WAREHOUSE_ENGINE_CATALOG);

@@ -141,7 +141,17 @@ int32_t type_thrift_id(const struct ArrowSchema *column, int32_t *precision, int
 struct text_at {
   const char *at;
   int depth;
+  bool simple; /* as DESCRIBE writes types: struct<a:int>, and not STRUCT<a: INT> */
 };
+
+/* Something of ours: in lower case and without blanks behind commas and colons, where types are written simply. */
+static void append_word(struct buf *out, const struct text_at *in, const char *word) {
+  for (; *word; word++) {
+    bool separator = (*word == ',' || *word == ':') && word[1] == ' ';
+    buf_append_byte(out, (uint8_t)(in->simple ? text_lower(*word) : *word));
+    if (in->simple && separator) word++;
+  }
+}
 
 static void skip_space(struct text_at *in) {
   while (*in->at == ' ') in->at++;
@@ -181,12 +191,12 @@ static void append_engine_type(struct buf *out, struct text_at *in);
 
 /* "(name type, ...)" of a struct. */
 static void append_struct_fields(struct buf *out, struct text_at *in) {
-  buf_append_text(out, "STRUCT<");
+  append_word(out, in, "STRUCT<");
   bool first = true;
   in->at++;
   while (*in->at && *in->at != ')') {
     skip_space(in);
-    if (!first) buf_append_text(out, ", ");
+    if (!first) append_word(out, in, ", ");
     first = false;
     if (*in->at == '"') {
       const char *end = end_of_quoted(in->at);
@@ -198,13 +208,13 @@ static void append_struct_fields(struct buf *out, struct text_at *in) {
     } else {
       while (*in->at && *in->at != ' ' && *in->at != ',' && *in->at != ')') buf_append_byte(out, (uint8_t)*in->at++);
     }
-    buf_append_text(out, ": ");
+    append_word(out, in, ": ");
     append_engine_type(out, in);
     skip_space(in);
     if (*in->at == ',') in->at++;
   }
   if (*in->at) in->at++;
-  buf_append_text(out, ">");
+  append_word(out, in, ">");
 }
 
 static void append_base(struct buf *out, struct text_at *in) {
@@ -247,7 +257,7 @@ static void append_base(struct buf *out, struct text_at *in) {
   if (length == 7 && memcmp(start, "DECIMAL", 7) == 0 && *in->at == '(') {
     const char *brackets = in->at;
     skip_brackets(in);
-    buf_append_text(out, "DECIMAL");
+    append_word(out, in, "DECIMAL");
     buf_append(out, brackets, (size_t)(in->at - brackets));
     return;
   }
@@ -257,30 +267,30 @@ static void append_base(struct buf *out, struct text_at *in) {
   }
   if (length == 3 && memcmp(start, "MAP", 3) == 0 && *in->at == '(') {
     in->at++;
-    buf_append_text(out, "MAP<");
+    append_word(out, in, "MAP<");
     append_engine_type(out, in);
     skip_space(in);
     if (*in->at == ',') in->at++;
-    buf_append_text(out, ", ");
+    append_word(out, in, ", ");
     append_engine_type(out, in);
     skip_space(in);
     if (*in->at == ')') in->at++;
-    buf_append_text(out, ">");
+    append_word(out, in, ">");
     return;
   }
   if (*in->at == '(') skip_brackets(in);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (text_equal_nocase_n(start, length, names[i].engine, strlen(names[i].engine))) {
-      buf_append_text(out, names[i].name);
+      append_word(out, in, names[i].name);
       return;
     }
   }
-  buf_append_text(out, "STRING");
+  append_word(out, in, "STRING");
 }
 
 static void append_engine_type(struct buf *out, struct text_at *in) {
   if (++in->depth > 64) {
-    buf_append_text(out, "STRING");
+    append_word(out, in, "STRING");
     in->at += strlen(in->at);
     return;
   }
@@ -293,15 +303,20 @@ static void append_engine_type(struct buf *out, struct text_at *in) {
     if (*in->at) in->at++;
     lists++;
   }
-  for (int i = 0; i < lists; i++) buf_append_text(out, "ARRAY<");
+  for (int i = 0; i < lists; i++) append_word(out, in, "ARRAY<");
   buf_append_slice(out, buf_slice(&base));
-  for (int i = 0; i < lists; i++) buf_append_text(out, ">");
+  for (int i = 0; i < lists; i++) append_word(out, in, ">");
   buf_free(&base);
   in->depth--;
 }
 
 void type_append_of_engine(struct buf *out, const char *engine_type) {
-  struct text_at in = {engine_type, 0};
+  struct text_at in = {engine_type, 0, false};
+  append_engine_type(out, &in);
+}
+
+void type_append_simple(struct buf *out, const char *engine_type) {
+  struct text_at in = {engine_type, 0, true};
   append_engine_type(out, &in);
 }
 

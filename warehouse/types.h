@@ -24,6 +24,8 @@ int32_t type_thrift_id(const struct ArrowSchema *column, int32_t *precision, int
 /* What a type of the engine is called by Databricks: "INTEGER[]" is "ARRAY<INT>", "TIMESTAMP WITH TIME ZONE" is "TIMESTAMP". A type that
  * Databricks does not have comes out as STRING, which is how its values are delivered. */
 void type_append_of_engine(struct buf *out, const char *engine_type);
+/* The same as DESCRIBE shows it: "array<int>", "struct<a:int,B:string>". */
+void type_append_simple(struct buf *out, const char *engine_type);
 
 /* The numbers that metadata calls tell about a column of that (Databricks) type name. */
 struct type_facts {

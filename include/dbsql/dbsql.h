@@ -588,8 +588,15 @@ DBSQL_API dbsql_status dbsql_get_json(dbsql_result *result, size_t column, const
 
 /* ---- 13. Metadata calls -------------------------------------------------------------------------------------------------- */
 
-/* What the catalog knows, as results with the columns of thrift.md 2.4 (JDBC's). A NULL argument does not filter. Patterns use
- * `%`, `_` and the escape `\`; the others are taken literally. */
+/*
+ * What the catalog knows, as results whose columns, types and order of rows are always the same: docs/metadata.md lists them. They are
+ * JDBC's, whatever the server sends; a value that does not fit is an error. Where a server has no call for it, or refuses it, statements
+ * (SHOW, DESCRIBE, information_schema) are run in its place, unless a transaction is open.
+ *
+ * Arguments named `..._pattern` are patterns: `%` is any sequence, `_` one character, `\` takes a `%`, `_` or `\` behind it literally.
+ * All others are names, taken literally. Case does not count. NULL does not filter; "" asks for what has no catalog, or no schema: nothing.
+ * What does not exist gives no rows, and is no error.
+ */
 DBSQL_API dbsql_status dbsql_get_catalogs(dbsql_connection *connection, const dbsql_call *call, dbsql_result **result, dbsql_error **error);
 DBSQL_API dbsql_status dbsql_get_schemas(dbsql_connection *connection, const char *catalog, const char *schema_pattern,
                                          const dbsql_call *call, dbsql_result **result, dbsql_error **error);
@@ -609,11 +616,29 @@ DBSQL_API dbsql_status dbsql_get_type_info(dbsql_connection *connection, const d
                                            dbsql_error **error);
 DBSQL_API dbsql_status dbsql_get_primary_keys(dbsql_connection *connection, const char *catalog, const char *schema, const char *table,
                                               const dbsql_call *call, dbsql_result **result, dbsql_error **error);
-/* Foreign keys from the `foreign_*` table to the `parent_*` table; leave one side NULL for all of the other side's. */
+/* Foreign keys from the `foreign_*` table to the `parent_*` table; leave one side NULL for all of the other side's. In both calls a catalog
+ * and schema that are NULL are where the session stands, as far as that is known; a table must be named. */
 DBSQL_API dbsql_status dbsql_get_cross_reference(dbsql_connection *connection, const char *parent_catalog, const char *parent_schema,
                                                  const char *parent_table, const char *foreign_catalog, const char *foreign_schema,
                                                  const char *foreign_table, const dbsql_call *call, dbsql_result **result,
                                                  dbsql_error **error);
+
+/* `*pattern`: a pattern that matches `name` and nothing else; to be freed with dbsql_free(). */
+DBSQL_API dbsql_status dbsql_escape_pattern(const char *name, char **pattern, dbsql_error **error);
+/* `*quoted`: the name in back-ticks, as SQL wants it; to be freed with dbsql_free(). */
+DBSQL_API dbsql_status dbsql_quote_identifier(const char *name, char **quoted, dbsql_error **error);
+
+/* The columns that a query would have, without running it: a result without rows, whose columns and Arrow schema are those that
+ * dbsql_statement_execute() would give. (Whether a column may be NULL is not known before: it may.) Any other statement than a query is
+ * an error (07005), and nothing is sent. Runs DESCRIBE QUERY; to learn the session's time zone, if a TIMESTAMP needs it, one query more. */
+DBSQL_API dbsql_status dbsql_statement_describe(dbsql_statement *statement, const char *sql, size_t length, const dbsql_call *call,
+                                                dbsql_result **result, dbsql_error **error);
+
+/* Where the session stands: the current catalog and schema, from what the server said when it was opened and from the USE and SET CATALOG
+ * that have succeeded since. NULL where that is not known: with `ask` the server is asked then, which is an error (25000) in a transaction.
+ * The texts live until the next call with the connection; both pointers may be NULL. */
+DBSQL_API dbsql_status dbsql_connection_current(dbsql_connection *connection, bool ask, const dbsql_call *call, const char **catalog,
+                                                const char **schema, dbsql_error **error);
 
 /* ---- 14. Files on volumes ------------------------------------------------------------------------------------------------ */
 

@@ -152,6 +152,8 @@ struct backend {
   const struct backend_ops *ops;
   char session_id[guid_text_size];
   int32_t protocol_version;
+  /* Where the session began, as far as the server said or took it; NULL: not known. The backend's. */
+  const char *initial_catalog, *initial_schema;
 };
 
 dbsql_status thrift_backend_new(const struct backend_settings *settings, struct backend **backend, dbsql_error **error);

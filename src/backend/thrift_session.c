@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 /* What a plain HiveServer2 may know, newest first: it refuses a number that it has never heard of (thrift.md 8). */
 static const int32_t hive_versions[] = {9 /* V10 */, 7 /* V8 */, 5 /* V6 */};
@@ -131,6 +132,14 @@ static dbsql_status take_session(struct thrift_backend *backend, const struct TO
   return status;
 }
 
+static void keep_place(struct thrift_backend *backend, struct slice catalog, struct slice schema) {
+  /* The older way of saying that there is none (thrift.md 2.1). Without memory it is not known. */
+  bool none = text_equal_nocase_n((const char *)catalog.data, catalog.size, "spark", 5);
+  struct backend *base = &backend->base;
+  if (catalog.size && !none) base->initial_catalog = arena_strndup(&backend->texts, (const char *)catalog.data, catalog.size);
+  if (schema.size) base->initial_schema = arena_strndup(&backend->texts, (const char *)schema.data, schema.size);
+}
+
 static bool wants_other_version(dbsql_error *const *error) {
   return error && *error && strstr(dbsql_error_message(*error), "client_protocol");
 }
@@ -164,6 +173,11 @@ dbsql_status thrift_open_session(struct backend *base, const struct call *call, 
     bool said_so = response.has_initialNamespace && base->protocol_version >= namespace_since;
     bool by_setting = thrift_is_plain(backend) && settings->plain && *settings->schema && !*settings->catalog;
     namespace_taken = said_so || by_setting;
+    if (status == DBSQL_OK && said_so && response.initialNamespace) {
+      keep_place(backend, response.initialNamespace->catalogName, response.initialNamespace->schemaName);
+    } else if (status == DBSQL_OK) {
+      keep_place(backend, slice_text(settings->catalog), slice_text(settings->schema));
+    }
     if (status == DBSQL_OK && thrift_is_plain(backend) && !settings->plain) {
       log_write(settings->log, DBSQL_LOG_WARN, "backend", "the server is a plain HiveServer2: no Arrow, no direct results, no row offsets",
                 (char *)NULL);

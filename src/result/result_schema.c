@@ -301,6 +301,19 @@ dbsql_status result_schema_new(const struct TGetResultSetMetadataResp *metadata,
   return DBSQL_OK;
 }
 
+dbsql_status result_schema_from_arrow(const struct ArrowSchema *arrow, struct result_schema **out, dbsql_error **error) {
+  struct result_schema *schema = new_schema();
+  if (!schema) return error_no_memory(error);
+  dbsql_status status = ipc_schema_from_arrow(arrow, &schema->arrow, error);
+  if (status == DBSQL_OK) status = describe_columns(schema, NULL, error);
+  if (status != DBSQL_OK) {
+    result_schema_unref(schema);
+    return status;
+  }
+  *out = schema;
+  return DBSQL_OK;
+}
+
 dbsql_status result_schema_empty(struct result_schema **schema, dbsql_error **error) {
   struct TGetResultSetMetadataResp nothing = {0};
   return result_schema_new(&nothing, schema, error);

@@ -19,6 +19,8 @@ struct result_schema {
 /* From the server's metadata. The Arrow schema that it sent decides; without one, one is made from the types that columnar pages carry
  * (results.md 1.4, 1.6). The result has one reference. */
 dbsql_status result_schema_new(const struct TGetResultSetMetadataResp *metadata, struct result_schema **schema, dbsql_error **error);
+/* From an Arrow schema that we made, with the SQL types in its metadata where they say more. `arrow` is copied. */
+dbsql_status result_schema_from_arrow(const struct ArrowSchema *arrow, struct result_schema **schema, dbsql_error **error);
 /* A result without columns. */
 dbsql_status result_schema_empty(struct result_schema **schema, dbsql_error **error);
 struct result_schema *result_schema_ref(struct result_schema *schema);

@@ -25,6 +25,7 @@ void connection_unref(dbsql_connection *connection) {
   if (connection->backend) connection->backend->ops->free(connection->backend);
   authenticator_free(connection->authenticator);
   mem_free(connection->host);
+  place_free(&connection->place);
   dbsql_config_free(connection->config);
   mem_free(connection);
 }
@@ -218,8 +219,9 @@ dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_
   telemetry_config_free(&telemetry);
   atomic_store(&connection->is_open, true);
   atomic_store(&connection->used_ns, clock_now_ns());
+  status = place_open(&connection->place, connection->backend->initial_catalog, connection->backend->initial_schema, error);
   int64_t keepalive_s = config_int(connection->config, OPTION_keepalive_interval_s);
-  if (keepalive_s > 0) status = keepalive_add(connection, keepalive_s * 1000, &connection->keepalive, error);
+  if (status == DBSQL_OK && keepalive_s > 0) status = keepalive_add(connection, keepalive_s * 1000, &connection->keepalive, error);
   if (status != DBSQL_OK) {
     status = connection_end(connection, &call, "", status, error);
     connection_close(connection, user_call, NULL);

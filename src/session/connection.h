@@ -10,6 +10,7 @@
 #include "result/cloudfetch.h"
 #include "session/config.h"
 #include "session/transaction.h"
+#include "session/place.h"
 
 struct keepalive_entry;
 struct telemetry;
@@ -30,6 +31,8 @@ struct dbsql_connection {
   struct keepalive_entry *keepalive; /* NULL if it is switched off */
   struct transaction transaction;
   struct telemetry *telemetry; /* NULL unless the user wants it */
+  struct telemetry *telemetry;       /* NULL unless the user wants it */
+  struct session_place place;
 };
 
 dbsql_status connection_open(const dbsql_config *config, const dbsql_call *user_call, dbsql_connection **connection, dbsql_error **error);

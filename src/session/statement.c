@@ -301,6 +301,7 @@ dbsql_status statement_execute(dbsql_statement *statement, struct slice sql, con
     if (error && *error && !(*error)->is_static) (*error)->kind = DBSQL_ERROR_CANCELLED;
     status = DBSQL_ERROR_CANCELLED;
   }
+  if (status == DBSQL_OK) place_note(&connection->place, sql, connection->backend->protocol_version <= last_hive_protocol);
   status = connection_end(connection, &call, statement->query_id, status, error);
   transaction_after_statement(connection, transaction_verb(sql), transaction_outcome(status, ran, operation, *error), *error);
   note_failure(&record, status, error);
