@@ -239,7 +239,6 @@ static mhd_result answer_thrift(struct server *server, struct MHD_Connection *co
   exchange->taken = faults_take_call(server->faults, exchange->call.method, service_begins_with, message);
   const struct fault *fault = &exchange->taken;
   if (answer_early(server, connection, exchange, method, url, &result)) return result;
-<<<<<<< HEAD
   struct service_faults faults = {fault->kind == FAULT_WRONG_ROW_COUNT,
                                   fault->kind == FAULT_WRONG_SEQUENCE_ID,
                                   fault->kind == FAULT_EXTRA_FIELDS,
@@ -248,13 +247,9 @@ static mhd_result answer_thrift(struct server *server, struct MHD_Connection *co
                                   fault->kind == FAULT_MORE_ROWS_LIE,
                                   fault->kind == FAULT_NO_ARROW_SCHEMA,
                                   fault->kind == FAULT_SESSION_GONE,
-                                  fault->kind == FAULT_STATEMENT_FAILS ? fault->message : NULL};
-=======
-  struct service_faults faults = {
-      fault->kind == FAULT_WRONG_ROW_COUNT, fault->kind == FAULT_WRONG_SEQUENCE_ID, fault->kind == FAULT_EXTRA_FIELDS,
-      fault->kind == FAULT_SESSION_LOST,    fault->kind == FAULT_EMPTY_PAGE,        fault->kind == FAULT_MORE_ROWS_LIE,
-      fault->kind == FAULT_NO_ARROW_SCHEMA, fault->kind == FAULT_UNKNOWN_METHOD,    fault->kind == FAULT_REFUSED};
->>>>>>> 6dafbbe (Metadata calls give documented columns on every server, by statements where a call is missing; the schema of a query without running it)
+                                  fault->kind == FAULT_STATEMENT_FAILS ? fault->message : NULL,
+                                  fault->kind == FAULT_UNKNOWN_METHOD,
+                                  fault->kind == FAULT_REFUSED};
   struct buf out = BUF_INIT;
   exchange->call.gone = client_is_gone;
   exchange->call.gone_user = connection;

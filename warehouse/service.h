@@ -14,13 +14,10 @@ struct service_faults {
   bool empty_page;    /* no rows, and more to come */
   bool more_rows_lie; /* hasMoreRows is the contrary of what is true */
   bool no_arrow_schema;
-<<<<<<< HEAD
   bool session_gone;      /* the session of the call is closed, and then unknown */
   const char *fails_with; /* the class of the error that the statement fails with; NULL: none */
-=======
-  bool unknown_method; /* there is no such call */
-  bool refused;        /* there is, and its answer is an error */
->>>>>>> 6dafbbe (Metadata calls give documented columns on every server, by statements where a call is missing; the schema of a query without running it)
+  bool unknown_method;    /* there is no such call */
+  bool refused;           /* there is, and its answer is an error */
 };
 
 struct service_call {

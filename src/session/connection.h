@@ -9,8 +9,8 @@
 #include "http/http.h"
 #include "result/cloudfetch.h"
 #include "session/config.h"
-#include "session/transaction.h"
 #include "session/place.h"
+#include "session/transaction.h"
 
 struct keepalive_entry;
 struct telemetry;
@@ -31,7 +31,6 @@ struct dbsql_connection {
   struct keepalive_entry *keepalive; /* NULL if it is switched off */
   struct transaction transaction;
   struct telemetry *telemetry; /* NULL unless the user wants it */
-  struct telemetry *telemetry;       /* NULL unless the user wants it */
   struct session_place place;
 };
 

@@ -12,16 +12,19 @@
 /* ---- the session's time zone ---- */
 
 static const char *zone_of(const struct ArrowSchema *schema) {
-  struct arrow_format format = schema->n_children == 1 ? arrow_format_parse(schema->children[0]->format) : arrow_format_parse("n");
+  while (schema->n_children == 1) schema = schema->children[0];
+  struct arrow_format format = arrow_format_parse(schema->format);
   return format.kind == ARROW_TIMESTAMP ? format.zone : NULL;
 }
 
 /* Timestamps carry it in their type; a statement that has one tells, and it is kept until the session may have changed it. */
-static dbsql_status learn_zone(struct metadata_work *work, dbsql_error **error) {
+static dbsql_status learn_zone(struct metadata_work *work, bool in_array, dbsql_error **error) {
   struct session_place *place = &work->connection->place;
   dbsql_result *result = NULL;
   if (place->zone) return DBSQL_OK;
-  dbsql_status status = metadata_run(work->connection, "SELECT CAST(NULL AS TIMESTAMP) AS t", metadata_step(work), &result, error);
+  dbsql_status status =
+      metadata_run(work->connection, in_array ? "SELECT array(CAST(NULL AS TIMESTAMP)) AS t" : "SELECT CAST(NULL AS TIMESTAMP) AS t",
+                   metadata_step(work), &result, error);
   if (status == DBSQL_OK) {
     const char *zone = zone_of(ipc_schema_arrow(result->schema->arrow));
     place->zone = mem_strdup(zone ? zone : "");
@@ -114,7 +117,9 @@ static dbsql_status make_schema(struct metadata_work *work, const struct descrip
   bool needs_zone = false;
   for (size_t i = 0; i < from->count; i++) needs_zone = needs_zone || sql_type_needs_zone(from->types[i]);
   struct ArrowSchema arrow = {.release = NULL};
-  dbsql_status status = needs_zone && !shape.columnar && shape.native_timestamp ? learn_zone(work, error) : DBSQL_OK;
+  dbsql_status status = needs_zone && !shape.columnar && (shape.native_timestamp || shape.native_complex)
+                            ? learn_zone(work, !shape.native_timestamp, error)
+                            : DBSQL_OK;
   shape.zone = connection->place.zone;
   if (status == DBSQL_OK) status = arrow_schema_make(&arrow, "+s", "", 0, (int64_t)from->count, error);
   for (size_t i = 0; status == DBSQL_OK && i < from->count; i++) {
