@@ -691,6 +691,74 @@ static void a_statement_that_is_given_up_leaves_the_state_unknown(void **state) 
   done(connection);
 }
 
+/* Each row: what is done, the kind of error, whether anything is sent, the state then. A row that says "execution" comes from the server.
+ */
+enum act { ACT_BEGIN, ACT_LEVEL, ACT_READ_ONLY, ACT_SELECT, ACT_COMMIT, ACT_ROLLBACK, ACT_BEGIN_CANCELLED, ACT_COMMIT_CANCELLED };
+static const struct {
+  const char *row;
+  const char *before; /* "t": in a transaction, "w": that has written, "a": that has failed */
+  enum act act;
+  const char *fails; /* a statement that the server refuses */
+  dbsql_status status;
+  int64_t sent;
+  const char *after;
+} rows[] = {
+    {"Begin when cache false", "w", ACT_BEGIN, NULL, DBSQL_ERROR_DRIVER, 0, "ACTIVE"},
+    {"bad isolation level", "", ACT_LEVEL, NULL, DBSQL_ERROR_DRIVER, 0, "AUTO"},
+    {"read-only", "", ACT_READ_ONLY, NULL, DBSQL_ERROR_DRIVER, 0, "AUTO"},
+    {"SET AUTOCOMMIT = FALSE fails", "", ACT_BEGIN, "SET AUTOCOMMIT = FALSE", DBSQL_ERROR_EXECUTION, 1, "AUTO"},
+    {"statement fails in transaction", "w", ACT_SELECT, "SELECT", DBSQL_ERROR_EXECUTION, 1, "ABORTED"},
+    {"any statement in aborted transaction", "a", ACT_SELECT, NULL, DBSQL_ERROR_EXECUTION, 1, "ABORTED"},
+    {"COMMIT fails (aborted)", "a", ACT_COMMIT, NULL, DBSQL_ERROR_EXECUTION, 3, "AUTO"},
+    {"COMMIT fails (other)", "w", ACT_COMMIT, "COMMIT", DBSQL_ERROR_EXECUTION, 3, "AUTO"},
+    /* The server still has the transaction: switching on is refused, ROLLBACK is tried again, and all is well. */
+    {"ROLLBACK fails", "w", ACT_ROLLBACK, "ROLLBACK", DBSQL_ERROR_EXECUTION, 4, "AUTO"},
+    {"SET AUTOCOMMIT = TRUE fails afterwards", "w", ACT_COMMIT, "SET AUTOCOMMIT = TRUE", DBSQL_OK, 3, "AUTO"},
+    {"cancelled during begin", "", ACT_BEGIN_CANCELLED, NULL, DBSQL_ERROR_CANCELLED, 0, "AUTO"},
+    {"deadline passed before commit", "w", ACT_COMMIT_CANCELLED, NULL, DBSQL_OK, 2, "AUTO"},
+};
+
+static void each_row_of_the_table_of_errors(void **state) {
+  NEEDS_WAREHOUSE;
+  dbsql_connection *connection = with_table();
+  dbsql_call cancelled = DBSQL_CALL_INIT;
+  assert_int_equal(dbsql_cancel_new(&cancelled.cancel, NULL), DBSQL_OK);
+  dbsql_cancel_trigger(cancelled.cancel);
+  dbsql_transaction_options weak = DBSQL_TRANSACTION_OPTIONS_INIT, read_only = DBSQL_TRANSACTION_OPTIONS_INIT;
+  weak.isolation = DBSQL_ISOLATION_READ_COMMITTED;
+  read_only.read_only = true;
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    if (*rows[i].before) begin(connection);
+    if (*rows[i].before == 'w') run(connection, "INSERT INTO t VALUES (1)");
+    if (*rows[i].before == 'a') FAILS_SQL(connection, "SELEC", "42601", "");
+    if (rows[i].fails) fault("statement-fails", rows[i].fails, 1, ",\"message\":\"INTERNAL_ERROR XX000\"");
+    int64_t before = statements();
+    dbsql_error *told = NULL;
+    dbsql_status status = DBSQL_OK;
+    switch (rows[i].act) {
+      case ACT_BEGIN: status = dbsql_begin(connection, NULL, NULL, &told); break;
+      case ACT_LEVEL: status = dbsql_begin(connection, &weak, NULL, &told); break;
+      case ACT_READ_ONLY: status = dbsql_begin(connection, &read_only, NULL, &told); break;
+      case ACT_SELECT: status = try_run(connection, "SELECT 1", &told); break;
+      case ACT_COMMIT: status = dbsql_commit(connection, NULL, &told); break;
+      case ACT_ROLLBACK: status = dbsql_rollback(connection, NULL, &told); break;
+      case ACT_BEGIN_CANCELLED: status = dbsql_begin(connection, NULL, &cancelled, &told); break;
+      case ACT_COMMIT_CANCELLED: status = dbsql_commit(connection, &cancelled, &told); break;
+    }
+    int64_t sent = statements() - before;
+    if (status != rows[i].status || sent != rows[i].sent)
+      fail_msg("%s: %s, %" PRId64 " sent (%s)", rows[i].row, dbsql_status_name(status), sent, dbsql_error_message(told));
+    dbsql_error_free(told);
+    const char *known = dbsql_transaction_state_name(dbsql_connection_transaction_state(connection));
+    if (strcmp(known, rows[i].after) != 0 || strcmp(server_state(connection), rows[i].after) != 0)
+      fail_msg("%s: then %s, on the server %s", rows[i].row, known, server_state(connection));
+    rollback(connection);
+  }
+  assert_int_equal(rows_of(connection), 2); /* of the two that went well */
+  dbsql_cancel_free(cancelled.cancel);
+  done(connection);
+}
+
 /* ---- 9.1: nothing hidden ------------------------------------------------------------------------------------------------- */
 
 static void nothing_hidden_is_sent_inside(void **state) {
@@ -733,7 +801,9 @@ static void metadata_calls_are_ready_for_both(void **state) {
   OK(dbsql_get_schemas(connection, NULL, NULL, NULL, &result, &error));
   dbsql_result_free(result);
   assert_state(connection, "IDLE");
-  commit(connection);
+  int64_t before = statements();
+  commit(connection); /* should one have begun after all: it is ended, and an answer that there is none is no error */
+  assert_int_equal(statements() - before, 2);
   assert_state(connection, "AUTO");
   begin(connection); /* an error, and the transaction goes on */
   run(connection, "INSERT INTO t VALUES (1)");
@@ -838,6 +908,7 @@ int main(void) {
       cmocka_unit_test(row_pool_return),
       cmocka_unit_test(row_close),
       cmocka_unit_test(row_errors),
+      cmocka_unit_test(each_row_of_the_table_of_errors),
       cmocka_unit_test(begin_that_is_cancelled),
       cmocka_unit_test(what_ends_a_transaction_is_not_cancelled),
       cmocka_unit_test(a_statement_that_is_given_up_leaves_the_state_unknown),

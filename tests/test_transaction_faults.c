@@ -40,14 +40,30 @@ static void check_state(dbsql_connection *connection, const char *what) {
 
 enum style { STYLE_COMMIT, STYLE_ROLLBACK, STYLE_ATTRIBUTE_COMMIT, STYLE_ATTRIBUTE_ROLLBACK, STYLE_SWITCH_ON, STYLES };
 
-static void story(enum style style, size_t step, size_t kind, int count) {
-  char what[128];
-  snprintf(what, sizeof what, "style %d, %s at %s, %d times", style, kinds[kind].name, steps[step], count);
-  dbsql_connection *connection = open_one();
+/* Where it goes wrong: when a statement is sent, or when it is asked whether it has ended, so many questions later. */
+struct place {
+  const char *match;
+  int skip;
+};
+
+static void story(enum style style, const struct place *place, size_t kind, int count) {
+  char what[160], json[320];
+  snprintf(what, sizeof what, "style %d, %s at %s (%d), %d times", style, kinds[kind].name, place->match ? place->match : "a question",
+           place->skip, count);
+  if (place->match) {
+    snprintf(json, sizeof json, "{\"name\":\"%s\",\"match\":\"%s\",\"count\":%d%s}", kinds[kind].name, place->match, count,
+             kinds[kind].more);
+  } else {
+    snprintf(json, sizeof json, "{\"name\":\"%s\",\"method\":\"GetOperationStatus\",\"skip\":%d,\"count\":%d%s}", kinds[kind].name,
+             place->skip, count, kinds[kind].more);
+  }
+  dbsql_config *config = warehouse_config(warehouse);
+  if (!place->match) assert_int_equal(dbsql_config_set(config, "direct_results", "false", NULL), DBSQL_OK);
+  dbsql_connection *connection = warehouse_connect(config);
   dbsql_error *told = NULL;
   bool attribute = style >= STYLE_ATTRIBUTE_COMMIT, commits = style != STYLE_ROLLBACK && style != STYLE_ATTRIBUTE_ROLLBACK;
   run(watcher, "DELETE FROM t");
-  fault(kinds[kind].name, steps[step], count, kinds[kind].more);
+  warehouse_fault(warehouse, json);
   dbsql_status begun =
       attribute ? dbsql_connection_set_autocommit(connection, false, NULL, &told) : dbsql_begin(connection, NULL, NULL, &told);
   if (begun != DBSQL_OK) assert_non_null(told);
@@ -101,11 +117,43 @@ static void whatever_goes_wrong_at_whatever_step(void **state) {
   for (int style = 0; style < STYLES; style++) {
     for (size_t step = 0; step < sizeof steps / sizeof steps[0]; step++) {
       for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
-        for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) story((enum style)style, step, kind, counts[c]);
+        for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
+          story((enum style)style, &(struct place){steps[step], 0}, kind, counts[c]);
       }
     }
   }
   dbsql_connection_close(watcher, NULL, NULL);
+}
+
+/* The statement has arrived, and what became of it is asked for in vain. */
+static void whatever_goes_wrong_while_waiting(void **state) {
+  NEEDS_WAREHOUSE;
+  watcher = open_one();
+  run(watcher, "CREATE OR REPLACE TABLE t (a INT)");
+  for (int style = 0; style < STYLES; style++) {
+    for (int skip = 0; skip < 4; skip++) {
+      for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
+        if (strcmp(kinds[kind].name, "statement-fails") == 0) continue; /* not that of a question */
+        story((enum style)style, &(struct place){NULL, skip}, kind, 1);
+        story((enum style)style, &(struct place){NULL, skip}, kind, -1);
+      }
+    }
+  }
+  dbsql_connection_close(watcher, NULL, NULL);
+}
+
+/* The session ends while the COMMIT runs: whether it came in time nobody knows. */
+static void a_session_that_goes_during_commit_is_unknown(void **state) {
+  NEEDS_WAREHOUSE;
+  dbsql_config *config = warehouse_config(warehouse);
+  assert_int_equal(dbsql_config_set(config, "direct_results", "false", NULL), DBSQL_OK);
+  dbsql_connection *connection = warehouse_connect(config);
+  run(connection, "CREATE OR REPLACE TABLE t (a INT)");
+  OK(dbsql_begin(connection, NULL, NULL, &error));
+  run(connection, "INSERT INTO t VALUES (1)");
+  warehouse_fault(warehouse, "{\"name\":\"session-gone\",\"method\":\"GetOperationStatus\"}");
+  FAILS(dbsql_commit(connection, NULL, &error), "08007", "");
+  dbsql_connection_close(connection, NULL, NULL);
 }
 
 /* The second session's view, one step each: what must be exactly so. */
@@ -177,6 +225,8 @@ static void a_connection_that_cannot_be_put_right_is_broken(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(whatever_goes_wrong_at_whatever_step),
+      cmocka_unit_test(whatever_goes_wrong_while_waiting),
+      cmocka_unit_test(a_session_that_goes_during_commit_is_unknown),
       cmocka_unit_test(a_commit_whose_answer_is_lost_is_unknown_and_not_repeated),
       cmocka_unit_test(a_refused_commit_is_not_unknown),
       cmocka_unit_test(a_connection_that_cannot_be_put_right_is_broken),

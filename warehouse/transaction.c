@@ -90,8 +90,9 @@ bool transaction_before(struct session *session, const struct sql_statement *sta
   if (session->transaction == TRANSACTION_ABORTED) return (statement && statement->kind == SQL_ROLLBACK) || rollback_required(failure);
   if (own) return true;
   if (session->transaction == TRANSACTION_IDLE) {
-    if (!session_execute(session, "BEGIN TRANSACTION", failure)) return false;
-    session->transaction = TRANSACTION_ACTIVE;
+    bool begun = session_execute(session, "BEGIN TRANSACTION", failure);
+    session->transaction = begun ? TRANSACTION_ACTIVE : TRANSACTION_ABORTED;
+    if (!begun) return false;
   }
   if (session->transaction != TRANSACTION_ACTIVE) return true;
   if (!session->has_snapshot) {
@@ -168,9 +169,14 @@ static bool commit(struct session *session, struct failure *failure) {
 
 static bool rollback(struct session *session) {
   if (session->transaction == TRANSACTION_ACTIVE || session->transaction == TRANSACTION_ABORTED) {
-    struct failure failure = {0};
-    session_execute(session, "ROLLBACK", &failure); /* after a failed COMMIT the engine has nothing to roll back any more */
-    failure_clear(&failure);
+    /* It cannot be cancelled: what interrupts the engine here is meant for the statement before it, or for nobody any more. After a failed
+     * COMMIT the engine has nothing to roll back. */
+    bool again = true;
+    for (int attempt = 0; again && attempt < 100; attempt++) {
+      struct failure failure = {0};
+      again = !session_execute(session, "ROLLBACK", &failure) && strcmp(failure.error_class, "OPERATION_CANCELED") == 0;
+      failure_clear(&failure);
+    }
     transaction_ends(session);
   }
   return true;

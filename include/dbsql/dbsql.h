@@ -404,7 +404,8 @@ typedef enum dbsql_transaction_state {
   DBSQL_TRANSACTION_IDLE,     /* the next statement begins a transaction */
   DBSQL_TRANSACTION_ACTIVE,
   DBSQL_TRANSACTION_ABORTED, /* a statement has failed: only rolling back helps */
-  DBSQL_TRANSACTION_UNKNOWN, /* SQL of the caller's may have changed it (the server is asked when it matters), or an answer was lost */
+  DBSQL_TRANSACTION_UNKNOWN, /* SQL of the caller's may have changed it (the server is asked when it matters), an answer was lost, or a
+                                statement cancelled */
   DBSQL_TRANSACTION_BROKEN   /* the session is lost, or its state cannot be found out: close the connection */
 } dbsql_transaction_state;
 

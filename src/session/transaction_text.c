@@ -85,7 +85,11 @@ enum transaction_verb transaction_verb(struct slice sql) {
 enum transaction_outcome transaction_outcome(dbsql_status status, bool ran, const struct backend_operation *operation,
                                              const dbsql_error *error) {
   if (status == DBSQL_OK || ran) return TRANSACTION_DONE;
-  if (operation) return operation->has_ended && status != DBSQL_ERROR_NO_MEMORY ? TRANSACTION_REFUSED : TRANSACTION_IN_THE_DARK;
+  if (operation) {
+    /* A statement that was cancelled may not have begun, or have ended before. */
+    bool told = operation->has_ended && status != DBSQL_ERROR_NO_MEMORY && status != DBSQL_ERROR_CANCELLED;
+    return told ? TRANSACTION_REFUSED : TRANSACTION_IN_THE_DARK;
+  }
   if (dbsql_error_is_retryable(error)) return TRANSACTION_NOT_RUN;
   const char *sqlstate = dbsql_error_sqlstate(error);
   int http = dbsql_error_http_status(error);
