@@ -40,7 +40,7 @@ static void a_cancelled_statement_aborts(void **state) {
     dbsql_statement_free(statement);
     const char *known = dbsql_transaction_state_name(dbsql_connection_transaction_state(connection));
     if (strcmp(known, "UNKNOWN") != 0) assert_string_equal(known, server_state(connection));
-    if (i % 2) assert_string_equal(server_state(connection), "ABORTED");
+    if (i % 2) assert_string_equal(known, "UNKNOWN"); /* the server may be about to notice */
     OK(dbsql_rollback(connection, NULL, &error));
     assert_state(connection, "AUTO");
   }

@@ -54,6 +54,7 @@ static void run(struct operation *operation) {
     good = !operation->request.metadata_call ? execute_operation(operation, &failure)
                                              : transaction_allows_call(operation, &failure) && metadata_operation(operation, &failure);
   }
+  if (!good && !operation->request.metadata_call) transaction_after(operation->session, NULL, false); /* also one that has not begun */
   int32_t state = TOperationState_FINISHED_STATE;
   if (!good && operation->timed_out) {
     state = TOperationState_TIMEDOUT_STATE;
