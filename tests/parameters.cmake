@@ -1,6 +1,10 @@
 # Parameters: markers, what is sent, and what comes back.
 set(parameter_modules base http auth thrift arrow result backend session telemetry api)
 dbsql_test(markers base http auth thrift arrow result backend telemetry session api)
+dbsql_test(parameters ${parameter_modules})
+target_sources(test_parameters PRIVATE thrift_server.c http_server.c)
+pkg_check_modules(TEST_TLS REQUIRED IMPORTED_TARGET openssl)
+target_link_libraries(test_parameters PRIVATE PkgConfig::TEST_TLS)
 if(TARGET dbsql_warehouse)
   dbsql_test(e2e_parameters ${parameter_modules})
   target_sources(test_e2e_parameters PRIVATE warehouse_process.c)
