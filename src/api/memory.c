@@ -2,7 +2,7 @@
 #include "api/api.h"
 #include "base/budget.h"
 #include "result/cloudfetch.h"
-#include "session/statement.h"
+#include "session/result.h"
 
 dbsql_status dbsql_set_memory_limit(int64_t bytes) {
   if (bytes < 0) return DBSQL_ERROR_DRIVER;

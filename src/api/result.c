@@ -2,7 +2,7 @@
 
 #include "api/api.h"
 #include "base/mem.h"
-#include "session/statement.h"
+#include "session/result.h"
 
 void dbsql_result_free(dbsql_result *result) {
   result_free(result);

@@ -1,7 +1,7 @@
 /* The row cursor: a thin reader on the batches of a result. */
 #include "api/api.h"
 #include "base/mem.h"
-#include "session/statement.h"
+#include "session/result.h"
 
 static dbsql_status begin_cursor(dbsql_result *result, dbsql_error **error) {
   size_t count = result->schema->column_count;

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "session/statement.h"
+#include "session/result.h"
 
 /* "dbsql1-" and, in hexadecimal digits, guid, secret, type (4), next row (8) and a checksum (4) against typing errors. */
 static const char prefix[] = "dbsql1-";
