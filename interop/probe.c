@@ -10,6 +10,7 @@
  *    statement-cancel MS TEXT         the same through dbsql_statement_cancel() from another thread
  *    timeout MS TEXT                  runs it with that time limit
  *    catalogs | schemas C S | tables C S T TYPES | types | columns C S T C | functions C S F | typeinfo
+ *    bound TYPE VALUE TEXT            runs it with one positional parameter
  *    ping
  * The answer: {"columns":[[name,type,arrow format]...],"rows":[...],"affected":n} or {"error":message,"sqlstate":s,"kind":k,"ms":elapsed}.
  */
@@ -143,6 +144,21 @@ static void run(const char *command, const char *sql, long ms) {
   dbsql_cancel_free(later.cancel);
 }
 
+static void run_bound(const char *type, const char *value, const char *sql) {
+  dbsql_error *error = NULL;
+  dbsql_result *result = NULL;
+  dbsql_statement *statement = NULL;
+  if (dbsql_statement_new(connection, &statement, &error) != DBSQL_OK ||
+      dbsql_bind_typed(statement, 1, NULL, type, value, SIZE_MAX, &error) != DBSQL_OK ||
+      dbsql_statement_execute(statement, sql, SIZE_MAX, NULL, &result, &error) != DBSQL_OK) {
+    print_error(error);
+  } else {
+    print_rows(result);
+  }
+  dbsql_result_free(result);
+  dbsql_statement_free(statement);
+}
+
 static void metadata(char **part) {
   dbsql_error *error = NULL;
   dbsql_result *result = NULL;
@@ -203,6 +219,8 @@ int main(int argc, char **argv) {
       }
     } else if (strcmp(line, "sql") == 0 || strcmp(line, "count") == 0) {
       run(line, part[1] ? part[1] : "", 0);
+    } else if (strcmp(line, "bound") == 0) {
+      run_bound(part[1] ? part[1] : "STRING", part[2] ? part[2] : "", part[3] ? part[3] : "");
     } else if (strcmp(line, "cancel") == 0 || strcmp(line, "statement-cancel") == 0 || strcmp(line, "timeout") == 0) {
       run(line, part[2] ? part[2] : "", part[1] ? atol(part[1]) : 0);
     } else {

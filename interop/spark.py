@@ -143,6 +143,22 @@ def metadata_cases(judge, probe):
     judge.check("ping", dict(probe.ask("ping")), {"ok": True})
 
 
+def parameter_cases(judge, probe):
+    """A plain server takes no parameters, and it says so; but its casts read the texts that parameters travel as."""
+    answer = dict(probe.ask("bound", "INT", "3", "SELECT ?"))
+    judge.check("parameters-refused", (answer.get("sqlstate"), "not supported by this server" in answer.get("error", "")), ("HYC00", True))
+    judge.check("parameters-connection-lives", probe.rows("sql", "SELECT 1"), [[1]])
+    casts = (("interval-months", "CAST('-1-2' AS INTERVAL YEAR TO MONTH) = INTERVAL '-14' MONTH"),
+             ("interval-micros", "CAST('-1 02:03:04.500000000' AS INTERVAL DAY TO SECOND) = INTERVAL '-1 02:03:04.5' DAY TO SECOND"),
+             ("timestamp", "CAST('2024-02-29 12:34:56.789Z' AS TIMESTAMP) = timestamp_micros(1709210096789000)"),
+             ("timestamp-ntz", "CAST('0001-01-01 00:00:00' AS TIMESTAMP_NTZ) = TIMESTAMP_NTZ '0001-01-01 00:00:00'"),
+             ("double", "CAST('4.9E-324' AS DOUBLE) = 4.9E-324D AND CAST('1.0E20' AS DOUBLE) = 1E20D AND isnan(CAST('NaN' AS DOUBLE))"),
+             ("infinity", "CAST('-Infinity' AS DOUBLE) = -CAST('Infinity' AS DOUBLE) AND CAST('Infinity' AS FLOAT) > 3e38F"),
+             ("decimal", "CAST('-0.05' AS DECIMAL(2,2)) = -0.05BD"))
+    for name, sql in casts:
+        judge.check("parameter-text-" + name, probe.rows("sql", "SELECT " + sql), [[True]])
+
+
 def cancel_cases(judge, probe):
     slow = "SELECT count(*) FROM range(1000000) a CROSS JOIN range(1000000) b WHERE a.id * b.id % 7 = 3"
     for case, command, kind in (("cancel-handle", "cancel", "DBSQL_ERROR_CANCELLED"), ("cancel-statement", "statement-cancel", "DBSQL_ERROR_CANCELLED"),
@@ -185,6 +201,7 @@ def main():
             judge.check(name, inner.get("sqlstate"), sqlstate)
         judge.check("million-batches", dict(probe.ask("count", "SELECT id FROM range(1000000)")), {"count": MILLION, "sum": MILLION * (MILLION - 1) // 2})
         metadata_cases(judge, probe)
+        parameter_cases(judge, probe)
         cancel_cases(judge, probe)
         judge.check("probe-leaves-well", probe.close(), 0)
         shell_cases(judge, dsn)
