@@ -56,6 +56,7 @@ dbsql_status execution_send(struct execution *execution, const struct backend_st
   execution->verb = transaction_verb(statement->sql);
   dbsql_status status = backend->ops->execute(backend, statement, call, &execution->operation, error);
   execution->ran = status == DBSQL_OK && execution->operation->has_ended;
+  if (status == DBSQL_OK) transaction_accepted(execution->connection, execution->verb);
   return status;
 }
 

@@ -114,6 +114,11 @@ static void note_lost(struct transaction *transaction, enum transaction_verb ver
   if (!plain || transaction->switched_off || is_under_way(transaction)) transaction->work = TRANSACTION_DOUBT;
 }
 
+void transaction_accepted(dbsql_connection *connection, enum transaction_verb verb) {
+  struct transaction *transaction = &connection->transaction;
+  if (verb == TRANSACTION_VERB_NONE && transaction->switched_off && !is_under_way(transaction)) transaction->work = TRANSACTION_OPEN;
+}
+
 void transaction_after_statement(dbsql_connection *connection, enum transaction_verb verb, enum transaction_outcome outcome,
                                  dbsql_error *error) {
   map_error(error);

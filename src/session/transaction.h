@@ -47,6 +47,8 @@ enum transaction_outcome transaction_outcome(dbsql_status status, bool ran, cons
                                              const dbsql_error *error);
 
 struct dbsql_connection;
+/* The server has accepted it; it may still run. */
+void transaction_accepted(dbsql_connection *connection, enum transaction_verb verb);
 /* After every statement of the user's, and after every metadata call (they change nothing). Puts the SQLSTATE of the error class into the
  * error. */
 void transaction_after_statement(dbsql_connection *connection, enum transaction_verb verb, enum transaction_outcome outcome,
