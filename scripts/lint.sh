@@ -100,6 +100,11 @@ check_telemetry() {
   report "telemetry" "$(sh scripts/check_telemetry.sh 2>&1)"
 }
 
+# Every scenario of CloudFetch has its test.
+check_faults() {
+  report "scenarios of CloudFetch" "$(sh scripts/check_faults.sh 2>&1)"
+}
+
 # Versions stand in the header and in CMakeLists.txt.
 check_version() {
   header=$(sed -n 's/^#define DBSQL_VERSION "\(.*\)"/\1/p' include/dbsql/dbsql.h)
@@ -110,7 +115,7 @@ check_version() {
   fi
 }
 
-for check in ${1:-format layers words paths scripts links pages api version}; do
+for check in ${1:-format layers words paths scripts links pages api version telemetry faults}; do
   case $check in
     format) check_format ;;
     layers) check_layers ;;
@@ -122,6 +127,7 @@ for check in ${1:-format layers words paths scripts links pages api version}; do
     api) check_api ;;
     version) check_version ;;
     telemetry) check_telemetry ;;
+    faults) check_faults ;;
     *) report usage "no check '$check'" ;;
   esac
 done

@@ -221,6 +221,8 @@ static void what_is_survived(void **state) {
       "{\"name\": \"stale-names\", \"count\": -1}",
       "{\"name\": \"stale-metadata\", \"count\": -1}",
       "{\"name\": \"empty-page\", \"method\": \"FetchResults\", \"count\": 3}",
+      "{\"name\": \"no-arrow-schema\", \"method\": \"ExecuteStatement\"}",
+      "{\"name\": \"reset-before\", \"method\": \"FetchResults\"}",
       "{\"name\": \"reset-after\", \"method\": \"FetchResults\"}",
       "{\"name\": \"truncated-body\", \"method\": \"FetchResults\"}",
       "{\"name\": \"http-503\", \"method\": \"FetchResults\"}",
@@ -231,6 +233,16 @@ static void what_is_survived(void **state) {
     assert_whole(faults[i], (const char *const[]){"cloudfetch_stall_timeout_ms", "700", "cloudfetch_straggler_ms", "500", NULL});
     warehouse_clear_faults(warehouse);
   }
+  end();
+}
+
+/* All links come with the answer to the statement, which says that there are more. (That there are none where there are some cannot be told
+ * from an end.) */
+static void more_rows_that_are_none(void **state) {
+  (void)state;
+  if (!begin((const char *const[]){"--links-per-page", "1000", NULL})) skip();
+  warehouse_fault(warehouse, "{\"name\": \"has-more-rows-lies\", \"method\": \"ExecuteStatement\"}");
+  assert_whole("has-more-rows-lies", NULL);
   end();
 }
 
@@ -250,6 +262,7 @@ static void what_is_told(void **state) {
       {"{\"name\": \"storage-corrupt-batch\", \"file\": 3, \"count\": -1}", "the file with rows"},
       {"{\"name\": \"storage-short-rows\", \"file\": 3, \"count\": -1}", "rows are missing"},
       {"{\"name\": \"storage-wrong-row-count\", \"file\": 2}", "are declared for it, but it holds"},
+      {"{\"name\": \"wrong-row-count\", \"method\": \"FetchResults\"}", "are declared for it, but it holds"},
       {"{\"name\": \"duplicate-chunk\", \"file\": 2}", "contradict each other"},
       {"{\"name\": \"missing-chunk\", \"file\": 2}", "rows are missing"},
       {"{\"name\": \"wrong-schema\", \"file\": 2, \"count\": -1}", "the file with rows"},
@@ -272,9 +285,9 @@ static void what_is_told(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_writer_and_width), cmocka_unit_test(sizes_from_nothing_up), cmocka_unit_test(gigabytes_in_compressed_form),
-      cmocka_unit_test(the_same_inline),        cmocka_unit_test(links_that_die_soon),   cmocka_unit_test(headers_of_links),
-      cmocka_unit_test(what_is_survived),       cmocka_unit_test(what_is_told),
+      cmocka_unit_test(every_writer_and_width), cmocka_unit_test(sizes_from_nothing_up),   cmocka_unit_test(gigabytes_in_compressed_form),
+      cmocka_unit_test(the_same_inline),        cmocka_unit_test(links_that_die_soon),     cmocka_unit_test(headers_of_links),
+      cmocka_unit_test(what_is_survived),       cmocka_unit_test(more_rows_that_are_none), cmocka_unit_test(what_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
