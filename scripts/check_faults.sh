@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 page=docs/cloudfetch-faults.md
 test=tests/test_e2e_cloudfetch.c
 # The names and options in the first column of the tables.
+# shellcheck disable=SC2016 # back-ticks of Markdown
 names=$(sed -n 's/^| \(`[^|]*\) |.*/\1/p' "$page" | grep -o '`[^`]*`' | tr -d '`' | sed 's/ .*//' | grep -v '^"' | sort -u)
 [ "$(printf '%s\n' "$names" | wc -l)" -gt 30 ] || {
   printf '%s: no table of scenarios\n' "$page" >&2
