@@ -1,10 +1,10 @@
 # The library against the local warehouse: whole stories, and everything that can go wrong between the two.
 if(TARGET dbsql_warehouse)
-  foreach(name e2e e2e_bad e2e_threads)
+  foreach(name e2e e2e_bad e2e_stages e2e_threads)
     dbsql_test(${name} base http auth thrift arrow result backend session telemetry api)
     target_sources(test_${name} PRIVATE warehouse_process.c)
     target_compile_definitions(test_${name} PRIVATE WAREHOUSE="$<TARGET_FILE:dbsql_warehouse>")
     add_dependencies(test_${name} dbsql_warehouse)
   endforeach()
-  set_tests_properties(e2e_threads PROPERTIES LABELS threads)
+  set_tests_properties(e2e_stages e2e_threads PROPERTIES LABELS threads)
 endif()

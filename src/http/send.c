@@ -248,6 +248,7 @@ static dbsql_status attempt(struct http_client *client, const struct http_reques
   code = prepare(client, request, proxy, head.lines);
   if (code == CURLE_OK) {
     status = run(client, target, proxy, call, &code, error);
+    if (status == DBSQL_ERROR_CANCELLED || status == DBSQL_ERROR_TIMEOUT) error_prefix(error, "%s: ", request->what);
   } else {
     status = code == CURLE_OUT_OF_MEMORY ? error_no_memory(error)
                                          : error_set(error, DBSQL_ERROR_DRIVER, "HY000", "%s: the request cannot be prepared: %s",
@@ -411,7 +412,7 @@ static dbsql_status check_time(const struct call *call, const struct http_reques
                                dbsql_error **error) {
   if (call_remaining_ms(call) > 0 && !dbsql_cancel_is_triggered(call->cancel)) return DBSQL_OK;
   char doing[400];
-  snprintf(doing, sizeof doing, "%s at %s", request->what, target->shown);
+  snprintf(doing, sizeof doing, "about to send %s to %s", request->what, target->shown);
   return call_check(call, doing, error);
 }
 
