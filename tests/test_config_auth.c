@@ -198,6 +198,12 @@ static void credentials_of_the_environment(void **state) {
     dbsql_config_free(config);
   }
 
+  config = parse_ok("host=env.com;port=1;http_path=/x;auth_type=env-oidc");
+  assert_int_equal(config_load_from(config, from_list, job, NULL), DBSQL_OK);
+  assert_int_equal(config_resolve(config, &error), DBSQL_ERROR_DRIVER);
+  assert_contains(message_of(&error), "(https://env.com:443) and is not sent to https://env.com:1");
+  dbsql_config_free(config);
+
   config = parse_ok("host=env.com;http_path=/x;access_token=mine");
   assert_int_equal(config_load_from(config, from_list, machine, NULL), DBSQL_OK);
   assert_string_equal(type_after(config), "pat");
@@ -297,6 +303,8 @@ static void profiles_that_do_not_fit(void **state) {
   /* T3 */
   profile_fails("host=other.com;http_path=/x", "dev",
                 "the client_secret of the profile is for its own host (dev.com) and is not sent to other.com");
+  profile_fails("host=dev.com;port=8443;http_path=/x", "dev", "(https://dev.com:443) and is not sent to https://dev.com:8443");
+  profile_fails("host=dev.com;tls=0;allow_insecure_http=1;http_path=/x", "dev", "is not sent to http://dev.com:443");
   profile_fails("host=other.com;http_path=/x", "hostless", "has a access token but no host");
   dbsql_config *config = new_config();
   dbsql_error *error = NULL;

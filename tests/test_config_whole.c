@@ -215,9 +215,29 @@ static void the_environments_token_goes_to_its_own_host(void **state) {
   dbsql_config_free(config);
 
   /* the same host, written otherwise */
-  config = with_environment("host=ENV.com;http_path=/x", usual);
+  config = with_environment("host=ENV.com;port=444;http_path=/x", usual);
   resolve_ok(config);
   assert_string_equal(secret_text(config_secret(config, OPTION_access_token)), "CANARY");
+  dbsql_config_free(config);
+
+  /* the same host, but another port or no TLS: another program may listen there, or anybody on the way */
+  static const char *const elsewhere[][2] = {
+      {"host=env.com;http_path=/x", "(https://env.com:444) and is not sent to https://env.com:443"},
+      {"host=env.com;port=445;http_path=/x", "is not sent to https://env.com:445"},
+      {"host=env.com;port=444;tls=0;allow_insecure_http=1;http_path=/x", "is not sent to http://env.com:444"},
+  };
+  for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++) {
+    config = with_environment(elsewhere[i][0], usual);
+    assert_int_equal(config_resolve(config, &error), DBSQL_ERROR_DRIVER);
+    message = message_of(&error);
+    assert_contains(message, elsewhere[i][1]);
+    assert_lacks(message, "CANARY");
+    dbsql_config_free(config);
+  }
+  /* also if that is set afterwards */
+  config = with_environment("", usual);
+  set_ok(config, "port", "445");
+  assert_int_equal(config_resolve(config, NULL), DBSQL_ERROR_DRIVER);
   dbsql_config_free(config);
 
   /* no host in the environment: nothing to bind it to */

@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#if defined(__linux__)
-#include <sys/auxv.h>
-#endif
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -122,17 +120,6 @@ static bool is_safe_name(const char *name) {
 
 /* ---- Files ---- */
 
-/* Another user's environment must not choose which files a privileged program reads. */
-static bool environment_is_trusted(void) {
-#if defined(__linux__)
-  return getauxval(AT_SECURE) == 0;
-#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__)
-  return !issetugid();
-#else
-  return getuid() == geteuid() && getgid() == getegid();
-#endif
-}
-
 /* False if there is no such file, or if it cannot be read (content->failed tells memory apart). */
 static bool read_whole(const char *path, struct buf *content) {
   enum { largest = 1 << 18 }; /* the largest of the data base has 4 KiB */
@@ -159,7 +146,7 @@ static bool read_whole(const char *path, struct buf *content) {
 /* Searches the folders of the systems. */
 static bool find_file(const char *name, struct buf *content) {
   static const char *const folders[] = {"/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"};
-  const char *own = environment_is_trusted() ? getenv("TZDIR") : NULL;
+  const char *own = environment_get("TZDIR");
   bool found = false;
   struct buf path = BUF_INIT;
   for (size_t i = 0; i <= sizeof folders / sizeof folders[0] && !found && !content->failed; i++) {

@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "base/error.h"
-#include "http/proxy.h"
 
 extern char **environ;
 
@@ -18,7 +18,7 @@ enum { longest_path = 4096, most_fds = 4096 };
 
 /* The program in an absolute folder of PATH: never one of the current folder (T25). */
 static bool find_program(const char *name, char out[longest_path]) {
-  const char *path = http_environment("PATH");
+  const char *path = environment_get("PATH");
   for (const char *at = path ? path : "/usr/bin:/bin"; *at;) {
     size_t length = strcspn(at, ":");
     if (*at == '/' && snprintf(out, longest_path, "%.*s/%s", (int)length, at, name) < longest_path && access(out, X_OK) == 0) return true;
@@ -76,11 +76,14 @@ static int start(const char *program, char *const argv[]) {
 
 dbsql_status browser_open(const char *url, dbsql_error **error) {
   char program[longest_path];
+  if (!environment_is_trusted()) { /* what opens pages obeys the caller's environment */
+    return error_set(error, DBSQL_ERROR_REQUEST, "28000", "a program with more rights than who started it opens no browser");
+  }
 #if defined(__APPLE__)
   const char *name = "open";
 #else
   const char *name = "xdg-open";
-  if (!http_environment("DISPLAY") && !http_environment("WAYLAND_DISPLAY")) {
+  if (!environment_get("DISPLAY") && !environment_get("WAYLAND_DISPLAY")) {
     return error_set(error, DBSQL_ERROR_REQUEST, "28000", "there is no display to open a browser on");
   }
 #endif

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "auth/provider.h"
-#include "auth/wait.h"
+#include "base/wait.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"

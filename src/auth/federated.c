@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "auth/oauth.h"
-#include "auth/wait.h"
+#include "base/wait.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"

@@ -11,8 +11,8 @@
 
 #include "auth/crypto.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/mem.h"
-#include "http/proxy.h"
 
 enum { name_size = 2 * sha256_size + 16, longest_file = 64 * 1024, lock_ms = 10000, lock_step_ms = 20, version = 1 };
 
@@ -40,7 +40,7 @@ void token_store_close(struct token_store *store) {
 /* ---- The folder ---------------------------------------------------------------------------------------------------------- */
 
 static bool find_folder(const char *given, struct buf *out) {
-  const char *own = http_environment("DBSQL_CACHE_DIR"), *cache = http_environment("XDG_CACHE_HOME"), *home = http_environment("HOME");
+  const char *own = environment_get("DBSQL_CACHE_DIR"), *cache = environment_get("XDG_CACHE_HOME"), *home = environment_get("HOME");
   if (given) {
     buf_append_text(out, given);
   } else if (own) {

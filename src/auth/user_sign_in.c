@@ -8,7 +8,7 @@
 #include "auth/listener.h"
 #include "auth/methods.h"
 #include "auth/token_store.h"
-#include "auth/wait.h"
+#include "base/wait.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "auth/methods.h"
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "http/proxy.h"
 
 enum { longest_file = 64 * 1024 };
 
@@ -22,7 +22,7 @@ struct workload {
 
 static dbsql_status from_environment(const struct workload *workload, struct buf *out, dbsql_error **error) {
   const char *name = workload->variable ? workload->variable : "DATABRICKS_OIDC_TOKEN";
-  const char *value = http_environment(name);
+  const char *value = environment_get(name);
   if (!value) return error_set(error, DBSQL_ERROR_REQUEST, "28000", "the variable %s with the identity token is not set", name);
   buf_append_text(out, value);
   return DBSQL_OK;
@@ -59,7 +59,7 @@ static dbsql_status bearer(void *user, const struct call *call, struct buf *valu
 
 static dbsql_status from_github(const struct workload *workload, const struct token_request *request, const struct discovery *endpoints,
                                 struct buf *out, dbsql_error **error) {
-  const char *base = http_environment("ACTIONS_ID_TOKEN_REQUEST_URL"), *key = http_environment("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+  const char *base = environment_get("ACTIONS_ID_TOKEN_REQUEST_URL"), *key = environment_get("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
   if (!base || !key) {
     return error_set(
         error, DBSQL_ERROR_REQUEST, "28000",

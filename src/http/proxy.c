@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#if !defined(__linux__)
-#include <unistd.h>
-#endif
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -19,15 +17,6 @@ struct http_proxy_rules {
   struct http_proxy *for_http;
   char *no_proxy;
 };
-
-const char *http_environment(const char *name) {
-#if defined(__linux__)
-  const char *value = secure_getenv(name);
-#else
-  const char *value = issetugid() ? NULL : getenv(name);
-#endif
-  return value && *value ? value : NULL;
-}
 
 /* ---- no_proxy ----------------------------------------------------------------------------------------------------------- */
 
@@ -276,7 +265,7 @@ cleanup:
 
 static dbsql_status proxy_from_environment(struct http_proxy **proxy, const char *const *names, dbsql_error **error) {
   for (; *names; names++) {
-    const char *url = http_environment(*names);
+    const char *url = environment_get(*names);
     if (url) return proxy_new(proxy, *names, url, NULL, error);
   }
   return DBSQL_OK;
@@ -307,8 +296,8 @@ dbsql_status http_proxy_rules_new(const struct http_settings *settings, struct h
   } else if (settings->use_proxy && !settings->ignore_environment) {
     status = proxy_from_environment(&made->for_https, https_names, error);
     if (status == DBSQL_OK) status = proxy_from_environment(&made->for_http, http_names, error);
-    if (!no_proxy) no_proxy = http_environment("NO_PROXY");
-    if (!no_proxy) no_proxy = http_environment("no_proxy");
+    if (!no_proxy) no_proxy = environment_get("NO_PROXY");
+    if (!no_proxy) no_proxy = environment_get("no_proxy");
   }
   if (status == DBSQL_OK && no_proxy) {
     made->no_proxy = mem_strdup(no_proxy);

@@ -22,8 +22,6 @@ struct http_proxy {
 /* NULL: connect directly. */
 const struct http_proxy *http_proxy_choose(const struct http_proxy_rules *rules, const struct http_target *target);
 
-/* A variable of the environment, or NULL if it is unset or empty, or if the program runs with privileges that its caller has not. */
-const char *http_environment(const char *name);
 /* Whether `target` matches the no_proxy list `list`. */
 bool http_no_proxy_matches(const char *list, const struct http_target *target);
 

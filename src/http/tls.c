@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -124,7 +125,7 @@ cleanup:
 static const char *system_bundle(const struct http_settings *settings) {
   static const char *const usual[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
                                       "/etc/ssl/cert.pem"};
-  const char *named = settings->ignore_environment ? NULL : http_environment("SSL_CERT_FILE");
+  const char *named = settings->ignore_environment ? NULL : environment_get("SSL_CERT_FILE");
   if (named) return named;
   const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
   struct stat file;
@@ -143,8 +144,8 @@ static dbsql_status copy_text(char **out, const char *text, dbsql_error **error)
 static dbsql_status init_trust(struct http_tls *tls, const struct http_settings *settings, dbsql_error **error) {
   struct buf own = BUF_INIT, all = BUF_INIT;
   dbsql_status status = DBSQL_OK;
-  const char *named_file = settings->ignore_environment ? NULL : http_environment("SSL_CERT_FILE");
-  const char *named_directory = settings->ignore_environment ? NULL : http_environment("SSL_CERT_DIR");
+  const char *named_file = settings->ignore_environment ? NULL : environment_get("SSL_CERT_FILE");
+  const char *named_directory = settings->ignore_environment ? NULL : environment_get("SSL_CERT_DIR");
   if (!settings->tls_system_store && !settings->tls_ca_file && settings->tls_verify) {
     return error_set(error, DBSQL_ERROR_DRIVER, "HY000", "tls_system_store is off and tls_ca_file is not set: no server could be trusted");
   }

@@ -48,10 +48,25 @@ void config_release(dbsql_config *config) {
   for (int id = 0; id < OPTION_COUNT; id++) config_clear(config, (enum option_id)id);
   release_pairs(config->parameters, config->parameter_count);
   release_pairs(config->headers, config->header_count);
-  mem_free(config->environment_host);
-  mem_free(config->profile_host);
+  mem_free(config->environment_origin.host);
+  mem_free(config->profile_origin.host);
   shared_drop(config->provider);
   if (config->sign_in) shared_drop(&config->sign_in->shared);
+}
+
+static bool copy_origin(const struct bound_origin *from, struct bound_origin *to) {
+  *to = *from;
+  if (from->host) to->host = mem_strdup(from->host);
+  return !from->host || to->host;
+}
+
+dbsql_status config_bind(struct bound_origin *bound, const dbsql_config *found, dbsql_error **error) {
+  if (!config_is_set(found, OPTION_host)) return DBSQL_OK;
+  char *host = mem_strdup(config_text(found, OPTION_host));
+  if (!host) return error_no_memory(error);
+  mem_free(bound->host);
+  *bound = (struct bound_origin){host, config_int(found, OPTION_port), config_bool(found, OPTION_tls)};
+  return DBSQL_OK;
 }
 
 void config_set_provider(dbsql_config *config, struct shared *provider) {
@@ -132,8 +147,7 @@ dbsql_status config_copy(const dbsql_config *from, dbsql_config **to, dbsql_erro
   }
   ok = ok && copy_pairs(from->parameters, from->parameter_count, &copy->parameters, &copy->parameter_count);
   ok = ok && copy_pairs(from->headers, from->header_count, &copy->headers, &copy->header_count);
-  if (ok && from->environment_host) ok = (copy->environment_host = mem_strdup(from->environment_host)) != NULL;
-  if (ok && from->profile_host) ok = (copy->profile_host = mem_strdup(from->profile_host)) != NULL;
+  ok = ok && copy_origin(&from->environment_origin, &copy->environment_origin) && copy_origin(&from->profile_origin, &copy->profile_origin);
   if (!ok) {
     dbsql_config_free(copy);
     return error_no_memory(error);

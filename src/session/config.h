@@ -63,14 +63,21 @@ struct sign_in_slot {
   uint8_t made_from[32];
 };
 
+/* Scheme, host and port that credentials came with. */
+struct bound_origin {
+  char *host; /* NULL: none was named */
+  int64_t port;
+  bool tls;
+};
+
 struct dbsql_config {
   struct option_value values[OPTION_COUNT];
   struct session_parameter *parameters; /* in the order of their first setting */
   size_t parameter_count;
   struct session_parameter *headers; /* sent with every request: http_header.NAME; checked (auth.md 6, T8) */
   size_t header_count;
-  char *environment_host;         /* what the environment names as host: its credentials are for no other (T3); NULL if it names none */
-  char *profile_host;             /* and the profile */
+  struct bound_origin environment_origin; /* that the environment names: its credentials are for no other (T3) */
+  struct bound_origin profile_origin;     /* and the profile */
   struct shared *provider;        /* a dbsql_token_provider, which the configuration itself knows nothing of; may be NULL */
   struct sign_in_slot *sign_in;   /* shared with the copies */
   dbsql_browser_function browser; /* NULL: the system's */

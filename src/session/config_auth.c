@@ -1,6 +1,8 @@
 /* Which way to sign in: what is asked for, what there are credentials for, and whether both fit together (auth.md 2.14). */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "session/config_internal.h"
@@ -67,6 +69,30 @@ static const char *endpoint_from_elsewhere(const dbsql_config *config, const str
   return NULL;
 }
 
+enum { longest_origin = 320 };
+
+static void show_origin(const char *host, int64_t port, bool tls, char out[longest_origin]) {
+  bool v6 = strchr(host, ':') != NULL;
+  snprintf(out, longest_origin, "%s://%s%s%s:%lld", tls ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "", (long long)port);
+}
+
+/* Whether the connection is to the origin that credentials are for; otherwise both, for the error. Another port may be another program,
+ * and without TLS it may be anybody. */
+static bool is_bound(const struct bound_origin *bound, const dbsql_config *config, char theirs[longest_origin], char ours[longest_origin]) {
+  const char *host = config_text(config, OPTION_host);
+  int64_t port = config_int(config, OPTION_port);
+  bool tls = config_bool(config, OPTION_tls);
+  if (!bound->host) return true;
+  if (!text_equal_nocase(bound->host, host)) {
+    snprintf(theirs, longest_origin, "%s", bound->host);
+    snprintf(ours, longest_origin, "%s", host);
+    return false;
+  }
+  show_origin(bound->host, bound->port, bound->tls, theirs);
+  show_origin(host, port, tls, ours);
+  return bound->port == port && bound->tls == tls;
+}
+
 /* A credential goes only where the source it came from says (T3). */
 static dbsql_status check_bound(dbsql_config *config, dbsql_error **error) {
   bool wants_none = config_is_set(config, OPTION_auth_type) && config_int(config, OPTION_auth_type) == AUTH_NONE;
@@ -77,17 +103,18 @@ static dbsql_status check_bound(dbsql_config *config, dbsql_error **error) {
       config_clear(config, credentials[i]);
       continue;
     }
-    const char *bound = value->from_profile ? config->profile_host : config->environment_host;
+    const struct bound_origin *bound = value->from_profile ? &config->profile_origin : &config->environment_origin;
+    char theirs[longest_origin], ours[longest_origin];
     const char *name = credentials[i] == OPTION_access_token ? "access token" : option_table[credentials[i]].name;
     const char *source = value->from_profile ? "profile" : "environment";
-    if (!bound && value->from_profile) {
+    if (!bound->host && value->from_profile) {
       return error_set(error, DBSQL_ERROR_DRIVER, "28000",
                        "invalid configuration: the profile has a %s but no host that it is for: add `host` to the profile", name);
     }
-    if (bound && !text_equal_nocase(bound, config_text(config, OPTION_host))) {
+    if (!is_bound(bound, config, theirs, ours)) {
       return error_set(error, DBSQL_ERROR_DRIVER, "28000",
                        "invalid configuration: the %s of the %s is for its own host (%s) and is not sent to %s: set %s, or auth_type=none",
-                       name, source, bound, config_text(config, OPTION_host), option_table[credentials[i]].name);
+                       name, source, theirs, ours, option_table[credentials[i]].name);
     }
     const char *elsewhere = credentials[i] == OPTION_access_token ? NULL : endpoint_from_elsewhere(config, value);
     if (elsewhere) {
@@ -155,9 +182,9 @@ static dbsql_status infer_default(dbsql_config *config, enum auth_type *type, db
   dbsql_status status = infer(config, type, error);
   if (status != DBSQL_OK || *type != AUTH_NONE) return status;
   bool look = !config_bool(config, OPTION_ignore_environment);
-  if (look && config_environment("ACTIONS_ID_TOKEN_REQUEST_URL") && config_environment("ACTIONS_ID_TOKEN_REQUEST_TOKEN")) {
+  if (look && environment_get("ACTIONS_ID_TOKEN_REQUEST_URL") && environment_get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")) {
     *type = AUTH_GITHUB_OIDC;
-  } else if (look && config_environment(config_text(config, OPTION_oidc_token_env))) {
+  } else if (look && environment_get(config_text(config, OPTION_oidc_token_env))) {
     *type = AUTH_ENV_OIDC;
   } else if (is_set(config, OPTION_oidc_token_file)) {
     *type = AUTH_FILE_OIDC;
@@ -181,11 +208,11 @@ static dbsql_status check_federation(const dbsql_config *config, dbsql_error **e
 /* So do the identity tokens of the environment. */
 static dbsql_status check_identity(const dbsql_config *config, enum auth_type type, dbsql_error **error) {
   bool is_of_environment = type == AUTH_ENV_OIDC || type == AUTH_GITHUB_OIDC;
-  const char *bound = config->environment_host;
-  if (!is_of_environment || !bound || text_equal_nocase(bound, config_text(config, OPTION_host))) return DBSQL_OK;
+  char theirs[longest_origin], ours[longest_origin];
+  if (!is_of_environment || is_bound(&config->environment_origin, config, theirs, ours)) return DBSQL_OK;
   return error_set(error, DBSQL_ERROR_DRIVER, "28000",
-                   "invalid configuration: the identity token of the environment is for its own host (%s) and is not sent to %s", bound,
-                   config_text(config, OPTION_host));
+                   "invalid configuration: the identity token of the environment is for its own host (%s) and is not sent to %s", theirs,
+                   ours);
 }
 
 dbsql_status config_resolve_auth(dbsql_config *config, dbsql_error **error) {

@@ -1,39 +1,19 @@
 /* Options from DATABRICKS_* variables. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#if defined(__linux__)
-#include <sys/auxv.h>
-#else
-#include <unistd.h>
-#endif
 
+#include "base/environment.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "session/config_internal.h"
 
-/* A program that runs with more rights than who started it must not obey that one's environment (auth.md 6, T24). */
-static bool is_privileged(void) {
-#if defined(__linux__)
-  return getauxval(AT_SECURE) != 0;
-#else
-  return issetugid() != 0;
-#endif
-}
-
 static const char *from_process(void *user, const char *name) {
   (void)user;
-  return getenv(name);
-}
-
-const char *config_environment(const char *name) {
-  const char *value = is_privileged() ? NULL : getenv(name);
-  return value && *value ? value : NULL;
+  return environment_get(name);
 }
 
 dbsql_status dbsql_config_load_environment(dbsql_config *config, dbsql_error **error) {
   if (!config) return error_set(error, DBSQL_ERROR_DRIVER, "HY009", "the configuration must not be NULL");
-  if (is_privileged()) return DBSQL_OK;
   return config_load_from(config, from_process, NULL, error);
 }
 
@@ -66,7 +46,7 @@ dbsql_status config_load_from(dbsql_config *config, environment_function get, vo
   struct settings settings;
   settings_init(&settings, "invalid environment");
   dbsql_config *found = &settings.values;
-  char *host = NULL;
+  struct bound_origin bound = {NULL, 0, false};
   bool has_credential = config->provider != NULL;
   for (int id = 0; id < OPTION_COUNT; id++)
     has_credential = has_credential || (config->values[id].is_set && config_is_credential((enum option_id)id));
@@ -80,13 +60,8 @@ dbsql_status config_load_from(dbsql_config *config, environment_function get, vo
     status = collect(&settings, (enum option_id)id, get, user, error);
   }
   if (status != DBSQL_OK) goto cleanup;
-  if (config_is_set(found, OPTION_host)) {
-    host = mem_strdup(config_text(found, OPTION_host));
-    if (!host) {
-      status = error_no_memory(error);
-      goto cleanup;
-    }
-  }
+  status = config_bind(&bound, found, error);
+  if (status != DBSQL_OK) goto cleanup;
   if (config_is_set(config, OPTION_host)) {
     /* Scheme and port came with the environment's host, and are not for another. */
     config_clear(found, OPTION_host);
@@ -100,14 +75,14 @@ dbsql_status config_load_from(dbsql_config *config, environment_function get, vo
   }
   status = settings_apply(&settings, config, true, error);
   if (status == DBSQL_OK) config->environment_loaded = true;
-  if (status == DBSQL_OK && host) {
-    mem_free(config->environment_host);
-    config->environment_host = host;
-    host = NULL;
+  if (status == DBSQL_OK && bound.host) {
+    mem_free(config->environment_origin.host);
+    config->environment_origin = bound;
+    bound.host = NULL;
   }
 
 cleanup:
-  mem_free(host);
+  mem_free(bound.host);
   settings_free(&settings);
   return status;
 }

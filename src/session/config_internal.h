@@ -117,15 +117,14 @@ dbsql_status config_parse_jdbc(struct settings *settings, struct slice text, siz
 /* Parts of config_resolve(): what environment and profile add if they were asked for; which way to sign in. */
 dbsql_status config_resolve_sources(dbsql_config *config, dbsql_error **error);
 dbsql_status config_resolve_auth(dbsql_config *config, dbsql_error **error);
+/* Remembers the origin that a source names, if it names one: what it does not say of it is as usual. */
+dbsql_status config_bind(struct bound_origin *bound, const dbsql_config *found, dbsql_error **error);
 
 /* Sets what the profile says and is not set yet: the one of option `profile`, or with `default_too` the default one, of `config_file` or
  * the usual file. A file or section that was asked for and is not there is an error. */
 dbsql_status config_load_profile(dbsql_config *config, bool default_too, dbsql_error **error);
 /* The same of a file's text; `path` is for messages. `profile` NULL: the default one, which may be missing. */
 dbsql_status config_parse_profile(dbsql_config *config, struct slice text, const char *path, const char *profile, dbsql_error **error);
-/* A variable of the process, or NULL if it is unset or empty, or the program has more rights than who started it (T24). */
-const char *config_environment(const char *name);
-
 /* dbsql_config_load_environment() with another source of variables. */
 typedef const char *(*environment_function)(void *user, const char *name);
 dbsql_status config_load_from(dbsql_config *config, environment_function get, void *user, dbsql_error **error);

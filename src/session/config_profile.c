@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "session/config_internal.h"
@@ -135,11 +136,8 @@ static dbsql_status fit(dbsql_config *found, dbsql_config *config, dbsql_error *
   for (int id = 0; id < OPTION_COUNT; id++) {
     has_credential = has_credential || (config_is_set(config, (enum option_id)id) && config_is_credential((enum option_id)id));
   }
-  if (config_is_set(found, OPTION_host)) {
-    mem_free(config->profile_host);
-    config->profile_host = mem_strdup(config_text(found, OPTION_host));
-    if (!config->profile_host) return error_no_memory(error);
-  }
+  dbsql_status status = config_bind(&config->profile_origin, found, error);
+  if (status != DBSQL_OK) return status;
   for (int id = 0; id < OPTION_COUNT && has_credential; id++) {
     if (config_is_credential((enum option_id)id) || id == OPTION_auth_type) config_clear(found, (enum option_id)id);
   }
@@ -186,7 +184,7 @@ dbsql_status config_parse_profile(dbsql_config *config, struct slice text, const
 /* ---- The file ------------------------------------------------------------------------------------------------------------ */
 
 static dbsql_status find_path(const dbsql_config *config, struct buf *out, dbsql_error **error) {
-  const char *given = config_text(config, OPTION_config_file), *home = config_environment("HOME");
+  const char *given = config_text(config, OPTION_config_file), *home = environment_get("HOME");
   if (!*given) given = "~/.databrickscfg";
   if (given[0] == '~' && given[1] == '/') {
     if (!home || config_bool(config, OPTION_ignore_environment)) {

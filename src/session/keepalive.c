@@ -3,15 +3,15 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/wait.h"
 
 enum { request_ms = 30000, ns_per_ms = 1000000 };
-/* The condition waits by the wall clock, which may be set back: look again at least this often. */
+/* With nothing due, it looks again at least this often. */
 static const int64_t longest_wait_ns = INT64_C(60000) * ns_per_ms;
 
 struct keepalive_entry {
@@ -47,7 +47,7 @@ static void own_keeper(void) {
       sched_yield();
     } else if (atomic_compare_exchange_strong(&keeper_owner, &owner, -mine)) {
       pthread_mutex_init(&keeper.lock, NULL);
-      pthread_cond_init(&keeper.changed, NULL);
+      wait_init(&keeper.changed);
       keeper.entries = NULL;
       keeper.running = keeper.stopping = false;
       keeper.interrupt = NULL;
@@ -111,12 +111,7 @@ static void *keep(void *unused) {
       touch(due);
       continue;
     }
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    int64_t wait_ns = next - now + until.tv_nsec;
-    until.tv_sec += (time_t)(wait_ns / 1000000000);
-    until.tv_nsec = (long)(wait_ns % 1000000000);
-    pthread_cond_timedwait(&keeper.changed, &keeper.lock, &until);
+    wait_for_ms(&keeper.changed, &keeper.lock, (next - now + ns_per_ms - 1) / ns_per_ms);
   }
   pthread_mutex_unlock(&keeper.lock);
   return NULL;

@@ -1,9 +1,9 @@
 #include "session/telemetry.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -38,7 +38,7 @@ static const enum option_id options[SETTING_COUNT] = {
 
 static const char *from_process(void *user, const char *name) {
   (void)user;
-  return getenv(name);
+  return environment_get(name);
 }
 
 dbsql_status session_telemetry_config(const dbsql_config *config, struct telemetry_config *settings, dbsql_error **error) {

@@ -1,7 +1,6 @@
 #include "session/user_agent.h"
 
-#include <stdlib.h>
-
+#include "base/environment.h"
 #include "base/text.h"
 
 static const struct {
@@ -26,8 +25,7 @@ void user_agent_append(struct buf *out, const char *entry, bool use_environment)
   if (!use_environment) return;
   const char *found = NULL;
   for (size_t i = 0; i < sizeof agents / sizeof agents[0]; i++) {
-    const char *value = getenv(agents[i].variable);
-    if (!value || !*value) continue;
+    if (!environment_get(agents[i].variable)) continue;
     if (found) return;
     found = agents[i].name;
   }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/wait.h"
 #include "telemetry/state.h"
 
 /* jansson may go 2048 levels deep into a hostile answer. */
@@ -285,19 +286,6 @@ static bool all_done(struct telemetry_state *state, const struct client *client,
   return true;
 }
 
-static void wait_changed(struct telemetry_state *state, int64_t ms) {
-  struct timespec until;
-#if defined(__APPLE__)
-  clock_gettime(CLOCK_REALTIME, &until);
-#else
-  clock_gettime(CLOCK_MONOTONIC, &until);
-#endif
-  int64_t ns = until.tv_nsec + ms * ns_per_ms;
-  until.tv_sec += (time_t)(ns / 1000000000);
-  until.tv_nsec = (long)(ns % 1000000000);
-  pthread_cond_timedwait(&state->changed, &state->lock, &until);
-}
-
 bool exporter_wait(struct telemetry_state *state, struct client *client, struct telemetry *handle, int64_t timeout_ms) {
   int64_t now = clock_now_ns(), end = now + (timeout_ms > 0 ? timeout_ms : 0) * ns_per_ms;
   uint64_t position = ring_position(state->ring);
@@ -326,7 +314,7 @@ bool exporter_wait(struct telemetry_state *state, struct client *client, struct 
     if (sink_pending(state) > 0) exporter_wake(state, WORKER_OTLP);
     exporter_wake(state, WORKER_VENDOR);
     int64_t left_ms = (end - now + ns_per_ms - 1) / ns_per_ms;
-    wait_changed(state, left_ms < 50 ? left_ms : 50);
+    wait_for_ms(&state->changed, &state->lock, left_ms < 50 ? left_ms : 50);
   }
   state->flushing = false;
   pthread_mutex_unlock(&state->lock);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/wait.h"
 #include "base/text.h"
 #include "telemetry/state.h"
 
@@ -71,14 +72,8 @@ static struct telemetry_state *state_new(dbsql_error **error) {
     error_no_memory(error);
     return NULL;
   }
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-#if !defined(__APPLE__)
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-#endif
   pthread_mutex_init(&state->lock, NULL);
-  pthread_cond_init(&state->changed, &attributes);
-  pthread_condattr_destroy(&attributes);
+  wait_init(&state->changed);
   state->breaker = breaker_defaults;
   state->random = (uint64_t)clock_unix_us() * UINT64_C(0x9E3779B97F4A7C15) ^ ((uint64_t)getpid() << 32) ^ (uint64_t)(uintptr_t)state;
   state->random |= 1;

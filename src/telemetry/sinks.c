@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -52,12 +53,12 @@ struct sink {
 
 static char *default_folder(void) {
   struct buf path = BUF_INIT;
-  const char *state_home = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+  const char *state_home = environment_get("XDG_STATE_HOME"), *home = environment_get("HOME");
 #if defined(__APPLE__)
   (void)state_home;
   if (home) buf_printf(&path, "%s/Library/Application Support/ADBC/Traces", home);
 #else
-  if (state_home && *state_home) {
+  if (state_home) {
     buf_printf(&path, "%s/adbc/traces", state_home);
   } else if (home) {
     buf_printf(&path, "%s/.local/state/adbc/traces", home);

@@ -10,6 +10,7 @@
 #include <gnu/libc-version.h>
 #endif
 
+#include "base/environment.h"
 #include "base/log.h"
 #include "telemetry/state.h"
 
@@ -53,7 +54,7 @@ static void read_locale(char *out, size_t size) {
   static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
   out[0] = 0;
   for (size_t i = 0; i < 3 && !out[0]; i++) {
-    const char *value = getenv(variables[i]);
+    const char *value = environment_get(variables[i]);
     if (!value) continue;
     size_t length = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
     if (length >= 16 || length >= size || (value[length] && value[length] != '.' && value[length] != '@')) continue;
