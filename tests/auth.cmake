@@ -24,3 +24,5 @@ target_link_libraries(test_auth_secrets PRIVATE test_http_server)
 
 dbsql_test(auth_wiped base http auth thrift arrow result backend session telemetry api)
 target_link_libraries(test_auth_wiped PRIVATE test_http_server)
+
+dbsql_test(privileged base http auth thrift arrow result backend session telemetry api)
