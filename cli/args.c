@@ -252,6 +252,22 @@ static bool check_together(const struct args *args, char **message) {
   return *message == NULL;
 }
 
+/* What is no option: "auth" and its command, wherever the options stand. */
+static bool take_word(struct args *args, const char *word, int number, char **message) {
+  if (number == 0 && strcmp(word, "auth") == 0) {
+    args->auth = memory_copy("");
+  } else if (args->auth == NULL) {
+    *message = memory_print("'%s' is no option; SQL is given with -c", word);
+  } else if (number > 1) {
+    *message = memory_print("'%s' is no option of dbsql auth", word);
+  } else if (auth_is_command(word)) {
+    set_text(&args->auth, word);
+  } else {
+    *message = memory_print("there is no dbsql auth %s: there are " AUTH_COMMANDS, word);
+  }
+  return *message == NULL;
+}
+
 bool args_parse(struct args *args, int argc, char **argv, char **message) {
   memset(args, 0, sizeof *args);
   *message = NULL;
@@ -259,28 +275,19 @@ bool args_parse(struct args *args, int argc, char **argv, char **message) {
   optind = 1;
   int code;
   bool good = true;
-  if (argc > 1 && strcmp(argv[1], "auth") == 0) {
-    bool named = argc > 2 && argv[2][0] != '-';
-    if (named && !auth_is_command(argv[2])) {
-      *message = memory_print("there is no dbsql auth %s: there are " AUTH_COMMANDS, argv[2]);
-      good = false;
-    }
-    args->auth = memory_copy(named ? argv[2] : "");
-    argc -= named ? 2 : 1;
-    argv += named ? 2 : 1;
-  }
-  while ((code = getopt_long(argc, argv, ":d:c:f:o:F:hV", long_options, NULL)) != -1) {
+  int words = 0;
+  /* "-": words come in their place, as code 1. */
+  while ((code = getopt_long(argc, argv, "-:d:c:f:o:F:hV", long_options, NULL)) != -1) {
     /* The rest is read also after a failure: what must be wiped is wiped. */
-    if (good && !take(args, code, argv, message))
+    if (code == 1)
+      good = good && take_word(args, optarg, words++, message);
+    else if (good && !take(args, code, argv, message))
       good = false;
     else if (!good && optarg != NULL && (code == 'd' || code == 'o' || code == OPT_REFUSED))
       memory_wipe(optarg, strlen(optarg));
   }
+  for (int i = optind; i < argc && good; i++) good = take_word(args, argv[i], words++, message); /* behind "--" */
   if (!good) return false;
-  if (optind < argc) {
-    *message = memory_print("'%s' is no option; SQL is given with -c", argv[optind]);
-    return false;
-  }
   if (args->auth != NULL && args->auth[0] == '\0' && !args->help && !args->version) {
     *message = memory_copy("dbsql auth needs a command: " AUTH_COMMANDS);
     return false;

@@ -99,6 +99,9 @@ static const struct hint hints[] = {
 const char *report_hint(const dbsql_error *error) {
   const char *class = dbsql_error_class(error);
   const char *state = dbsql_error_sqlstate(error);
+  if (dbsql_error_http_status(error) >= 500) {
+    return "the server, or a gateway before it, has failed; try again, and first look whether a statement that writes was carried out";
+  }
   for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
     size_t length = strlen(hints[i].key);
     bool is_class = strncmp(class, hints[i].key, length) == 0 && (class[length] == '\0' || class[length] == '.');

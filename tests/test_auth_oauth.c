@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "auth/methods.h"
+#include "base/host.h"
 #include "base/text.h"
 
 static struct identity_provider idp;
@@ -61,10 +62,10 @@ static void suffixes(void **state) {
                                      "ws.gcp.databricks.com"};
   static const char *const others[] = {"databricks.com", "notdatabricks.com",  "databricks.com.evil.example", "",
                                        "example.com",    "azuredatabricks.net"};
-  for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) assert_true(discovery_is_databricks(ours[i]));
-  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) assert_false(discovery_is_databricks(others[i]));
-  assert_true(discovery_is_azure("adb-1.2.azuredatabricks.net"));
-  assert_false(discovery_is_azure("dbc-1234.cloud.databricks.com"));
+  for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) assert_true(host_is_databricks(ours[i]));
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) assert_false(host_is_databricks(others[i]));
+  assert_true(host_is_azure("adb-1.2.azuredatabricks.net"));
+  assert_false(host_is_azure("dbc-1234.cloud.databricks.com"));
 }
 
 /* The order: what the user names, the host's metadata, the two documents, the fixed paths. */

@@ -353,6 +353,49 @@ static void sign_ins_that_fail(void **state) {
   provider_drop(provider);
 }
 
+/* T11: a server that says so names itself on the way back (RFC 9207): another name, or none, ends the sign-in and no code is sent */
+static void servers_that_name_themselves(void **state) {
+  UNUSED(state);
+  static const char metadata[] = "/oidc/.well-known/oauth-authorization-server";
+  char body[512], right[256];
+  const char *url = http_server_url(idp.server);
+  snprintf(right, sizeof right, "code=the-code&iss=%s/oidc", url);
+  const struct {
+    bool promised;
+    const char *answers;
+    bool good;
+  } cases[] = {
+      {true, right, true},
+      {true, "code=the-code&iss=https://evil.example/oidc", false},
+      {true, "code=the-code", false},
+      {true, "error=access_denied&iss=https://evil.example/oidc", false},
+      {false, "code=the-code&iss=https://evil.example/oidc", true},
+      {false, "code=the-code", true},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    snprintf(body, sizeof body,
+             "{\"issuer\":\"%s/oidc\",\"token_endpoint\":\"%s/oidc/v1/token\",\"authorization_endpoint\":\"%s/oidc/v1/authorize\","
+             "\"authorization_response_iss_parameter_supported\":%s}",
+             url, url, url, cases[i].promised ? "true" : "false");
+    on_path(&idp, metadata, 200, NULL, body);
+    struct person person = PERSON_INIT;
+    person.answers = cases[i].answers;
+    dbsql_token_provider *provider = sign_in_of(&person, (struct user_sign_in){.interactive = true});
+    int before = requests_to(&idp, TOKEN_PATH);
+    if (cases[i].good) {
+      token_drop(token_of(provider, idp.context));
+    } else {
+      const char *message = refusal_of(provider, idp.context);
+      assert_contains(message, "came back from another authorization server");
+      assert_lacks(message, "evil");
+      assert_lacks(message, "the-code");
+    }
+    assert_int_equal(requests_to(&idp, TOKEN_PATH), before + (cases[i].good ? 1 : 0));
+    provider_drop(provider);
+    person_end(&person);
+  }
+}
+
 /* 2.9: a refresh token from elsewhere, of a client with a secret; never a browser */
 static void refresh_tokens_of_the_user(void **state) {
   UNUSED(state);
@@ -469,6 +512,7 @@ int main(void) {
       TEST(the_whole_flow),
       TEST(spent_refresh_tokens),
       TEST(sign_ins_that_fail),
+      TEST(servers_that_name_themselves),
       TEST(refresh_tokens_of_the_user),
       TEST(one_window),
       TEST(the_browser),

@@ -510,6 +510,17 @@ static void auth_is_checked(void **state) {
   has(err, "needs a command: login");
   assert_int_equal(run("auth|logon|-d|h"), 2);
   has(err, "no dbsql auth logon");
+  /* options may stand before the words, and between them */
+  assert_int_equal(run("-d|secret@h|auth|describe"), 0);
+  has(out, "auth_type: pat\n");
+  assert_int_equal(run("auth|-d|secret@h|token"), 0);
+  assert_string_equal(out, "secret\n");
+  assert_int_equal(run("-d|h|auth|logon"), 2);
+  has(err, "no dbsql auth logon");
+  assert_int_equal(run("-d|h|auth|token|SELECT 1"), 2);
+  has(err, "'SELECT 1' is no option of dbsql auth");
+  assert_int_equal(run("-d|h|SELECT 1"), 2);
+  has(err, "SQL is given with -c");
   assert_int_equal(run("auth|token|-d|h|-c|SELECT 1"), 2);
   has(err, "takes no");
   assert_int_equal(run("auth|token|--local"), 2);

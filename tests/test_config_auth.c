@@ -134,6 +134,34 @@ static void shapes(void **state) {
   dbsql_config_free(config);
 }
 
+/* T3: what only looks like a host of Databricks gets nothing, where that is asked for */
+static void hosts_of_databricks(void **state) {
+  (void)state;
+  static const char *const good[] = {"dbc-1.cloud.databricks.com", "ADB-1.azuredatabricks.net", "x.gcp.databricks.com",
+                                     "a.cloud.databricks.us",      "a.databricks.azure.us",     "a.databricks.azure.cn"};
+  static const char *const bad[] = {
+      "databricks.com", "notdatabricks.com", "x.databricks.com.evil.example", "evil.example", "127.0.0.1", "localhost", "x.databricks.co",
+      "[::1]"};
+  char text[256];
+  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    snprintf(text, sizeof text, "host=%s;http_path=/x;access_token=t;require_databricks_host=1", good[i]);
+    dbsql_config *config = parse_ok(text);
+    assert_string_equal(type_after(config), "pat");
+    dbsql_config_free(config);
+  }
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (int required = 0; required < 2; required++) {
+      snprintf(text, sizeof text, "host=%s;http_path=/x;access_token=CANARY%s", bad[i], required ? ";require_databricks_host=1" : "");
+      dbsql_config *config = parse_ok(text);
+      dbsql_error *error = NULL;
+      dbsql_status status = config_resolve(config, &error);
+      assert_int_equal(status, required ? DBSQL_ERROR_DRIVER : DBSQL_OK);
+      if (required) assert_contains(message_of(&error), "is no host of Databricks");
+      dbsql_config_free(config);
+    }
+  }
+}
+
 /* ---- The environment */
 
 struct variable {
@@ -378,14 +406,9 @@ static void without_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(what_is_inferred),
-      cmocka_unit_test(what_is_missing),
-      cmocka_unit_test(other_names),
-      cmocka_unit_test(shapes),
-      cmocka_unit_test(credentials_of_the_environment),
-      cmocka_unit_test(profiles),
-      cmocka_unit_test(profiles_that_do_not_fit),
-      cmocka_unit_test(profile_files),
+      cmocka_unit_test(what_is_inferred), cmocka_unit_test(what_is_missing),          cmocka_unit_test(other_names),
+      cmocka_unit_test(shapes),           cmocka_unit_test(hosts_of_databricks),      cmocka_unit_test(credentials_of_the_environment),
+      cmocka_unit_test(profiles),         cmocka_unit_test(profiles_that_do_not_fit), cmocka_unit_test(profile_files),
       cmocka_unit_test(without_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* ---- What goes out -------------------------------------------------------------------------------------------------------- */
@@ -566,6 +567,43 @@ static void endless_error(struct http_exchange *exchange, void *user) {
   exchange_close(exchange);
 }
 
+/* auth.md 6, T31: where credentials are refused and the clocks differ, the error says so */
+static void clocks_that_differ_are_told(void **state) {
+  (void)state;
+  static const char date[] = "Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n"; /* 1700000000 */
+  static const struct {
+    int status;
+    const char *headers, *body;
+    int64_t ahead_s;
+    const char *part;
+  } cases[] = {
+      {401, date, "", -3600, "; the clock of this machine is 3600 s behind the server's"},
+      {401, date, "", 61, "; the clock of this machine is 61 s ahead of the server's"},
+      {400, date, "{\"error\":\"invalid_grant\"}", 600, "600 s ahead"},
+      {400, date, "{\"error\":\"invalid_scope\"}", 600, NULL},
+      {401, date, "", 59, NULL},
+      {403, date, "", 3600, NULL},
+      {401, "Date: yesterday\r\n", "", 3600, NULL},
+      {401, "Date: 12345\r\n", "", 3600, NULL},
+      {401, "", "", 3600, NULL},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct http_step step = {HTTP_STEP_REPLY, cases[i].status, cases[i].headers, cases[i].body};
+    struct http_script script = {&step, 1};
+    struct http_server *server = http_server_start(&(struct http_server_settings){.handler = http_script_handler, .user = &script});
+    struct http_settings settings = plain_settings();
+    struct http_client *client = client_of(&settings);
+    clock_test_begin(INT64_C(1000000000000), (INT64_C(1700000000) + cases[i].ahead_s) * 1000000);
+    dbsql_error *error = failure_of(client, http_server_url(server), HTTP_RETRY_REFUSED);
+    clock_test_end();
+    http_client_free(client);
+    const char *message = dbsql_error_message(error);
+    if (cases[i].part ? !strstr(message, cases[i].part) : strstr(message, "clock") != NULL) fail_msg("%d: %s", (int)i, message);
+    error_clear(&error);
+    http_server_stop(server);
+  }
+}
+
 static void error_bodies_are_cut(void **state) {
   (void)state;
   struct http_server_settings server_settings = {.handler = endless_error};
@@ -924,6 +962,7 @@ int main(void) {
       cmocka_unit_test(a_lying_length_takes_no_memory),
       cmocka_unit_test(garbage_is_not_http),
       cmocka_unit_test(refusals_become_errors),
+      cmocka_unit_test(clocks_that_differ_are_told),
       cmocka_unit_test(error_bodies_are_cut),
       cmocka_unit_test(logs_hold_no_secret),
       cmocka_unit_test(time_limits_name_themselves_and_the_phase),

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "auth/provider.h"
-#include "base/wait.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/wait.h"
 
 enum {
   retry_ms = 60000,     /* after a background fetch failed */

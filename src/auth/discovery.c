@@ -5,32 +5,17 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/host.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 enum { total_ms = 10000, longest_account = 64 };
 #define KEPT_NS (INT64_C(3600) * 1000000000)
 
-static bool ends_with(const char *host, const char *suffix) {
-  size_t length = strlen(host), end = strlen(suffix);
-  return length > end && strcmp(host + length - end, suffix) == 0;
-}
-
-bool discovery_is_azure(const char *host) {
-  static const char *const suffixes[] = {".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn"};
-  for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-    if (ends_with(host, suffixes[i])) return true;
-  }
-  return false;
-}
-
-bool discovery_is_databricks(const char *host) {
-  return discovery_is_azure(host) || ends_with(host, ".databricks.com") || ends_with(host, ".cloud.databricks.us");
-}
-
 void discovery_free(struct discovery *found) {
   mem_free(found->token_endpoint);
   mem_free(found->authorization_endpoint);
+  mem_free(found->issuer);
   mem_free(found->audience);
   memset(found, 0, sizeof *found);
 }
@@ -42,7 +27,7 @@ static bool is_trusted(const struct token_request *request, const char *url, con
   if (strcmp(target.host, from.host) == 0 && target.port == from.port && target.tls == from.tls) {
     return oauth_check_url(request->context, url, "an endpoint", &target, NULL) == DBSQL_OK;
   }
-  return target.tls && target.port == 443 && discovery_is_databricks(target.host);
+  return target.tls && target.port == 443 && host_is_databricks(target.host);
 }
 
 /* ---- The workspace's own words ------------------------------------------------------------------------------------------- */
@@ -171,7 +156,13 @@ static dbsql_status read_document(const struct token_request *request, const cha
                        request->context->host);
   }
   if (status == DBSQL_OK) status = take_endpoint(request, json, "token_endpoint", url, &found->token_endpoint, error);
+  bool is_first = !found->authorization_endpoint;
   if (status == DBSQL_OK) status = take_endpoint(request, json, "authorization_endpoint", url, &found->authorization_endpoint, error);
+  bool promises = json_is_true(json_object_get(json, "authorization_response_iss_parameter_supported"));
+  if (status == DBSQL_OK && is_first && found->authorization_endpoint && issuer && promises) {
+    found->issuer = mem_strdup(issuer);
+    if (!found->issuer) status = error_no_memory(error);
+  }
   json_t *methods = json_object_get(json, "token_endpoint_auth_methods_supported");
   if (json_is_array(methods) && json_array_size(methods) > 0) {
     found->post_only = !lists(methods, "client_secret_basic") && lists(methods, "client_secret_post");
@@ -181,7 +172,7 @@ static dbsql_status read_document(const struct token_request *request, const cha
 }
 
 static dbsql_status set_fixed(const struct token_request *request, struct buf *root, struct discovery *found, dbsql_error **error) {
-  const char *version = discovery_is_azure(request->context->host) ? "oauth2/v2.0" : "v1";
+  const char *version = host_is_azure(request->context->host) ? "oauth2/v2.0" : "v1";
   struct buf url = BUF_INIT;
   bool ok = true;
   if (!found->token_endpoint) {
@@ -292,6 +283,7 @@ static bool copy_found(const struct discovery *from, struct discovery *to) {
   to->post_only = from->post_only;
   bool ok = !from->token_endpoint || (to->token_endpoint = mem_strdup(from->token_endpoint)) != NULL;
   ok = (!from->authorization_endpoint || (to->authorization_endpoint = mem_strdup(from->authorization_endpoint)) != NULL) && ok;
+  ok = (!from->issuer || (to->issuer = mem_strdup(from->issuer)) != NULL) && ok;
   return (!from->audience || (to->audience = mem_strdup(from->audience)) != NULL) && ok;
 }
 

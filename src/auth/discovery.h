@@ -17,6 +17,7 @@ struct discovery_settings {
 struct discovery {
   char *token_endpoint;
   char *authorization_endpoint;
+  char *issuer;   /* that the browser's way back must name (RFC 9207); NULL: the server does not promise to */
   char *audience; /* that the host wants in the tokens it exchanges; NULL: it says none */
   bool post_only; /* the endpoint takes no HTTP Basic: the secret goes into the form */
 };
@@ -38,9 +39,5 @@ bool discovery_cache_init(struct discovery_cache *cache, const struct discovery_
 void discovery_cache_free(struct discovery_cache *cache);
 dbsql_status discovery_cache_get(struct discovery_cache *cache, const struct token_request *request, struct discovery *found,
                                  dbsql_error **error);
-
-/* True for the hosts of Databricks: one of its suffixes with something before it. `host` is lower case. */
-bool discovery_is_databricks(const char *host);
-bool discovery_is_azure(const char *host);
 
 #endif

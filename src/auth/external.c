@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "auth/provider.h"
-#include "base/wait.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/wait.h"
 
 enum { longest_message = 4096, most_headers = 16 };
 

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include "auth/oauth.h"
-#include "base/wait.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/wait.h"
 #include "http/url.h"
 
 enum {

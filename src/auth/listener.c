@@ -193,11 +193,11 @@ static char *decode(const char *text, size_t length) {
   return taken;
 }
 
-enum { PARAM_STATE, PARAM_CODE, PARAM_ERROR, PARAM_DESCRIPTION, PARAM_COUNT };
+enum { PARAM_STATE, PARAM_CODE, PARAM_ERROR, PARAM_DESCRIPTION, PARAM_ISSUER, PARAM_COUNT };
 
 /* False if one of them is there twice or malformed. */
 static bool read_query(const char *query, size_t length, char *values[PARAM_COUNT]) {
-  static const char *const names[PARAM_COUNT] = {"state", "code", "error", "error_description"};
+  static const char *const names[PARAM_COUNT] = {"state", "code", "error", "error_description", "iss"};
   for (size_t at = 0; at < length;) {
     const char *pair = query + at;
     const char *end = memchr(pair, '&', length - at);
@@ -286,6 +286,10 @@ static bool serve(struct listener *listener, struct guest *guest, const char *st
     values[PARAM_CODE] = NULL;
     reply(guest, 200, "OK", PAGE("Signed in", "You can close this page and go back to the program."));
   }
+  if (wanted) {
+    answer->issuer = values[PARAM_ISSUER];
+    values[PARAM_ISSUER] = NULL;
+  }
   for (int i = 0; i < PARAM_COUNT; i++) mem_free_secret(values[i]);
   return wanted;
 }
@@ -344,7 +348,7 @@ static void farewell(struct guest *guest) {
 
 dbsql_status listener_wait(struct listener *listener, const char *state, const struct call *call, struct listener_answer *answer,
                            dbsql_error **error) {
-  *answer = (struct listener_answer){NULL, NULL};
+  *answer = (struct listener_answer){NULL, NULL, NULL};
   for (;;) {
     dbsql_status status = call_check(call, "waiting for the sign-in in the browser", error);
     if (status != DBSQL_OK) return status;
@@ -373,5 +377,6 @@ dbsql_status listener_wait(struct listener *listener, const char *state, const s
 void listener_answer_free(struct listener_answer *answer) {
   mem_free_secret(answer->code);
   mem_free(answer->error);
-  *answer = (struct listener_answer){NULL, NULL};
+  mem_free(answer->issuer);
+  *answer = (struct listener_answer){NULL, NULL, NULL};
 }

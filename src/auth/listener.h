@@ -13,8 +13,9 @@ void listener_close(struct listener *listener);
 int listener_port(const struct listener *listener);
 
 struct listener_answer {
-  char *code;  /* or */
-  char *error; /* what the authorization server calls it, with its description; cleaned */
+  char *code;   /* or */
+  char *error;  /* what the authorization server calls it, with its description; cleaned */
+  char *issuer; /* who says that it answers (RFC 9207); NULL if nobody does */
 };
 void listener_answer_free(struct listener_answer *answer);
 /* Waits for the answer with this state. Everything else that comes is refused, and ends nothing. */

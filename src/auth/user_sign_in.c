@@ -8,10 +8,10 @@
 #include "auth/listener.h"
 #include "auth/methods.h"
 #include "auth/token_store.h"
-#include "base/wait.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/wait.h"
 
 enum { sign_in_ms = 120000, fetch_ms = sign_in_ms + 30000, state_bytes = 16, verifier_bytes = 32 };
 
@@ -145,7 +145,7 @@ static dbsql_status ask_user(struct user *user, const struct token_request *requ
                              struct oauth_answer *answer, dbsql_error **error) {
   struct listener *listener = NULL;
   struct sign_in sign_in = {.state = BUF_SECRET, .verifier = BUF_SECRET, .url = BUF_SECRET};
-  struct listener_answer came = {NULL, NULL};
+  struct listener_answer came = {NULL, NULL, NULL};
   struct call limited = *request->call;
   struct http_target target;
   if (!endpoints->authorization_endpoint) return say("authorization_endpoint must be set, since token_endpoint is", error);
@@ -160,6 +160,10 @@ static dbsql_status ask_user(struct user *user, const struct token_request *requ
   if (status == DBSQL_OK) status = show(user, (const char *)sign_in.url.data, error);
   if (status == DBSQL_OK) status = listener_wait(listener, (const char *)sign_in.state.data, &limited, &came, error);
   listener_close(listener);
+  /* A server that names itself on the way back lets us see that no other one has taken its place (T11). */
+  if (status == DBSQL_OK && endpoints->issuer && (!came.issuer || strcmp(came.issuer, endpoints->issuer) != 0)) {
+    status = say("the browser came back from another authorization server than it was sent to", error);
+  }
   if (status == DBSQL_OK && came.error) {
     status = error_set(error, DBSQL_ERROR_REQUEST, "28000", "the sign-in was refused: %s", came.error);
   }

@@ -4,17 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "http/retry.h"
 
-enum { longest_text = 1000, longest_html_text = 200 };
+enum { longest_text = 1000, longest_html_text = 200, clock_tolerance_s = 60 };
 
 static void forget_head(struct http_answer *answer) {
   answer->status = 0;
   answer->reason[0] = answer->content_type[0] = answer->request_id[0] = answer->org_id[0] = 0;
-  answer->retry_after[0] = answer->location[0] = 0;
+  answer->retry_after[0] = answer->date[0] = answer->location[0] = 0;
   answer->thrift_message[0] = answer->redirect_message[0] = answer->reason_phrase[0] = 0;
   answer->content_length = -1;
 }
@@ -90,6 +92,7 @@ void answer_header_line(struct http_answer *answer, const char *line, size_t len
       {"x-request-id", answer->request_id, sizeof answer->request_id},
       {"x-databricks-org-id", answer->org_id, sizeof answer->org_id},
       {"retry-after", answer->retry_after, sizeof answer->retry_after},
+      {"date", answer->date, sizeof answer->date},
       {"location", answer->location, sizeof answer->location},
       {"x-thriftserver-error-message", answer->thrift_message, sizeof answer->thrift_message},
       {"x-databricks-error-or-redirect-message", answer->redirect_message, sizeof answer->redirect_message},
@@ -254,6 +257,18 @@ static const char *hint_for(int status) {
   }
 }
 
+/* Tokens and signed requests are refused where the clocks differ: worth knowing, and no more than a hint (auth.md 6, T31). */
+static void append_clock(struct buf *text, const struct http_answer *answer, const char *code) {
+  bool may_be =
+      answer->status == 401 || (answer->status == 400 && (strcmp(code, "invalid_client") == 0 || strcmp(code, "invalid_grant") == 0));
+  int64_t theirs = may_be ? http_date_s(answer->date) : -1;
+  if (theirs < 0) return;
+  int64_t ahead = clock_unix_us() / 1000000 - theirs;
+  if (ahead > -clock_tolerance_s && ahead < clock_tolerance_s) return;
+  buf_printf(text, "; the clock of this machine is %lld s %s the server's", (long long)(ahead < 0 ? -ahead : ahead),
+             ahead < 0 ? "behind" : "ahead of");
+}
+
 dbsql_status answer_error(const struct http_answer *answer, const struct http_target *target, const char *url, const char *proxy,
                           const char *what, dbsql_error **error) {
   int status = answer->status;
@@ -293,6 +308,7 @@ dbsql_status answer_error(const struct http_answer *answer, const struct http_ta
   buf_printf(&text, " (HTTP %d%s%s from %s", status, reason[0] ? " " : "", reason, target->shown);
   if (answer->request_id[0]) buf_printf(&text, ", request id %s", answer->request_id);
   buf_append_byte(&text, ')');
+  append_clock(&text, answer, json.code);
   /* A server may echo what it was sent. */
   redact_append(&clean, (const char *)text.data, text.size);
 

@@ -18,6 +18,7 @@ struct http_answer {
   char request_id[80];
   char org_id[32];
   char retry_after[64];
+  char date[64];
   char location[2048];
   char thrift_message[1024];
   char redirect_message[1024];

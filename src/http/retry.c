@@ -33,6 +33,12 @@ int64_t retry_wait_ms(const struct retry_policy *policy, int failures, uint64_t 
   return wait - half + (half > 0 ? (int64_t)((next_random(random) >> 11) % (uint64_t)(half + 1)) : 0);
 }
 
+int64_t http_date_s(const char *value) {
+  if (!text_is_alpha(value[0])) return -1; /* an HTTP date begins with the name of a day; curl_getdate() takes much else */
+  time_t when = curl_getdate(value, NULL);
+  return when < 0 ? -1 : (int64_t)when;
+}
+
 int64_t retry_after_ms(const char *value, int64_t now_unix_us) {
   while (*value == ' ' || *value == '\t') value++;
   size_t length = strlen(value);
@@ -45,10 +51,9 @@ int64_t retry_after_ms(const char *value, int64_t now_unix_us) {
     if (!text_parse_int64(value, length, &seconds) || seconds > INT32_MAX) seconds = INT32_MAX;
     return seconds * 1000;
   }
-  if (!text_is_alpha(value[0])) return -1; /* an HTTP date begins with the name of a day; curl_getdate() takes much else */
-  time_t when = curl_getdate(value, NULL);
-  if (when == (time_t)-1) return -1;
-  int64_t left_ms = (int64_t)when * 1000 - now_unix_us / 1000;
+  int64_t when = http_date_s(value);
+  if (when < 0) return -1;
+  int64_t left_ms = when * 1000 - now_unix_us / 1000;
   if (left_ms < 0) return 0;
   return left_ms < (int64_t)INT32_MAX * 1000 ? left_ms : (int64_t)INT32_MAX * 1000;
 }

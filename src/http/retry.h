@@ -22,5 +22,7 @@ struct retry_policy {
 int64_t retry_wait_ms(const struct retry_policy *policy, int failures, uint64_t *random);
 /* Whole seconds or an HTTP date; -1 if it is neither. A date in the past is 0. */
 int64_t retry_after_ms(const char *value, int64_t now_unix_us);
+/* The time of an HTTP date, in seconds since 1970; -1 if it is none. */
+int64_t http_date_s(const char *value);
 
 #endif

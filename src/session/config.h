@@ -78,9 +78,9 @@ struct dbsql_config {
   size_t header_count;
   struct bound_origin environment_origin; /* that the environment names: its credentials are for no other (T3) */
   struct bound_origin profile_origin;     /* and the profile */
-  struct shared *provider;        /* a dbsql_token_provider, which the configuration itself knows nothing of; may be NULL */
-  struct sign_in_slot *sign_in;   /* shared with the copies */
-  dbsql_browser_function browser; /* NULL: the system's */
+  struct shared *provider;                /* a dbsql_token_provider, which the configuration itself knows nothing of; may be NULL */
+  struct sign_in_slot *sign_in;           /* shared with the copies */
+  dbsql_browser_function browser;         /* NULL: the system's */
   void *browser_user;
   bool environment_loaded; /* what the environment says counts, also for what only telemetry reads */
   dbsql_telemetry_function telemetry;

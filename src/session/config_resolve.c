@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/host.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "session/config_internal.h"
@@ -162,6 +163,11 @@ static dbsql_status resolve(dbsql_config *config, bool needs_path, dbsql_error *
   dbsql_status status = config_resolve_sources(config, error);
   if (status != DBSQL_OK) return status;
   if (!*config_text(config, OPTION_host)) return refuse(error, "missing hostname: host must be set");
+  if (config_bool(config, OPTION_require_databricks_host) && !host_is_databricks(config_text(config, OPTION_host))) {
+    return error_set(error, DBSQL_ERROR_DRIVER, "HY024",
+                     "invalid configuration: require_databricks_host is set, and %s is no host of Databricks",
+                     config_text(config, OPTION_host));
+  }
   status = resolve_path(config, needs_path, error);
   if (status == DBSQL_OK) status = resolve_org(config, error);
   if (status == DBSQL_OK) status = resolve_server(config, error);

@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/wait.h"
 #include "base/text.h"
+#include "base/wait.h"
 #include "telemetry/state.h"
 
 struct telemetry_limits telemetry_limits = {.connect_ms = 5000, .request_ms = 10000, .idle_ms = 60000, .answer_bytes = 65536};
