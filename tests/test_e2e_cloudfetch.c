@@ -174,6 +174,30 @@ static void the_same_inline(void **state) {
   end();
 }
 
+/* Rows within the answers are counted like files: plain Arrow, LZ4 and columns; until the last batch of an answer is released. */
+static void inline_rows_count(void **state) {
+  (void)state;
+  static const char *const ways[3][5] = {{"cloudfetch", "0", "lz4", "0", NULL}, {"cloudfetch", "0", NULL}, {"arrow", "0", NULL}};
+  if (!begin(NULL)) skip();
+  for (size_t i = 0; i < 3; i++) {
+    dbsql_connection *connection = connect_with(ways[i]);
+    dbsql_result *result = NULL;
+    struct ArrowArray batch;
+    dbsql_statistics statistics = {.struct_size = sizeof statistics};
+    assert_int_equal(dbsql_execute(connection, "SELECT i FROM range(20000) AS r(i)", SIZE_MAX, NULL, &result, NULL), DBSQL_OK);
+    assert_int_equal(dbsql_result_next_batch(result, NULL, &batch, NULL), DBSQL_OK);
+    assert_true(batch.release != NULL);
+    dbsql_result_statistics(result, &statistics);
+    if (statistics.memory_used < batch.length * 8) fail_msg("way %zu: %lld bytes", i, (long long)statistics.memory_used);
+    assert_true(dbsql_memory_used() >= statistics.memory_used);
+    dbsql_result_free(result);
+    dbsql_connection_close(connection, NULL, NULL);
+    batch.release(&batch);
+    assert_int_equal(dbsql_memory_used(), 0);
+  }
+  end();
+}
+
 static void links_that_die_soon(void **state) {
   (void)state;
   if (!begin((const char *const[]){"--link-life-ms", "1500", NULL})) skip();
@@ -285,9 +309,10 @@ static void what_is_told(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_writer_and_width), cmocka_unit_test(sizes_from_nothing_up),   cmocka_unit_test(gigabytes_in_compressed_form),
-      cmocka_unit_test(the_same_inline),        cmocka_unit_test(links_that_die_soon),     cmocka_unit_test(headers_of_links),
-      cmocka_unit_test(what_is_survived),       cmocka_unit_test(more_rows_that_are_none), cmocka_unit_test(what_is_told),
+      cmocka_unit_test(every_writer_and_width), cmocka_unit_test(sizes_from_nothing_up), cmocka_unit_test(gigabytes_in_compressed_form),
+      cmocka_unit_test(the_same_inline),        cmocka_unit_test(inline_rows_count),     cmocka_unit_test(links_that_die_soon),
+      cmocka_unit_test(headers_of_links),       cmocka_unit_test(what_is_survived),      cmocka_unit_test(more_rows_that_are_none),
+      cmocka_unit_test(what_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -226,6 +226,18 @@ struct chunk *budget_chunk_new(struct budget *budget, size_t capacity, int64_t *
   return chunk;
 }
 
+static void adopted_freed(struct chunk *chunk, void *user) {
+  struct budget *budget = user;
+  budget_release(budget, (int64_t)chunk->capacity);
+  budget_unref(budget);
+}
+
+void budget_adopt(struct budget *budget, struct chunk *chunk) {
+  budget_reserve(budget, (int64_t)chunk->capacity, true);
+  chunk->on_free = adopted_freed;
+  chunk->on_free_user = budget_ref(budget);
+}
+
 void budget_chunk_recount(struct chunk *chunk, size_t old_capacity) {
   struct budget *budget = chunk->on_free_user;
   int64_t change = (int64_t)chunk->capacity - (int64_t)old_capacity;

@@ -36,6 +36,9 @@ struct chunk *budget_chunk_new(struct budget *budget, size_t capacity, int64_t *
 bool budget_chunk_grow(struct chunk *chunk, size_t capacity);
 void budget_chunk_recount(struct chunk *chunk, size_t old_capacity);
 
+/* Counts a chunk that was made otherwise (one whose on_free is not set) until it is freed, whatever the limits say: it is there. */
+void budget_adopt(struct budget *budget, struct chunk *chunk);
+
 /* Chunks and reservations now, and the most there has been, kept memory included. */
 int64_t budget_used(struct budget *budget);
 int64_t budget_high(struct budget *budget);

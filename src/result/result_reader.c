@@ -51,6 +51,11 @@ void result_reader_close(struct result_reader *reader) {
   reader->source_is_done = true;
 }
 
+static dbsql_status need_budget(struct result_reader *reader, dbsql_error **error) {
+  if (!reader->budget) reader->budget = budget_new(reader->max_memory);
+  return reader->budget ? DBSQL_OK : error_no_memory(error);
+}
+
 /* Begins with the page in reader->page: where does it stand in the result? */
 static dbsql_status enter_page(struct result_reader *reader, dbsql_error **error) {
   reader->page_is_open = true;
@@ -64,12 +69,10 @@ static dbsql_status enter_page(struct result_reader *reader, dbsql_error **error
   }
   reader->position = start;
   reader->page_first = reader->next_row;
-  return DBSQL_OK;
-}
-
-static dbsql_status need_budget(struct result_reader *reader, dbsql_error **error) {
-  if (!reader->budget) reader->budget = budget_new(reader->max_memory);
-  return reader->budget ? DBSQL_OK : error_no_memory(error);
+  /* Batches may point into it for as long as the caller likes. */
+  dbsql_status status = need_budget(reader, error);
+  if (status == DBSQL_OK && reader->page.body && !reader->page.body->on_free) budget_adopt(reader->budget, reader->page.body);
+  return status;
 }
 
 /* Begins with the links in reader->page. */

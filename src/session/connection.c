@@ -104,6 +104,16 @@ dbsql_status connection_transfers(void *user, struct transfer_profile **profile,
   return status;
 }
 
+/* Rows within an answer are in memory all at once. A server that is asked for too little sends a row at a time. */
+static int64_t within_memory(const dbsql_config *config, enum option_id option) {
+  enum { least = 8 << 20 };
+  int64_t asked = config_int(config, option);
+  int64_t ceiling = config_int(config, OPTION_max_memory_bytes);
+  if (ceiling <= 0) return asked;
+  if (ceiling < least) ceiling = least;
+  return asked < ceiling ? asked : ceiling;
+}
+
 static dbsql_status make_backend(dbsql_connection *connection, const struct telemetry_config *telemetry, dbsql_error **error) {
   const dbsql_config *config = connection->config;
   struct buf user_agent = BUF_INIT;
@@ -155,9 +165,9 @@ static dbsql_status make_backend(dbsql_connection *connection, const struct tele
       .plain = plain,
       .direct_results = config_bool(config, OPTION_direct_results),
       .direct_max_rows = config_int(config, OPTION_direct_results_max_rows),
-      .direct_max_bytes = config_int(config, OPTION_direct_results_max_bytes),
+      .direct_max_bytes = within_memory(config, OPTION_direct_results_max_bytes),
       .page_max_rows = config_int(config, OPTION_max_rows_per_fetch),
-      .page_max_bytes = config_int(config, OPTION_max_bytes_per_fetch),
+      .page_max_bytes = within_memory(config, OPTION_max_bytes_per_fetch),
       .arrow = config_bool(config, OPTION_arrow),
       .lz4 = config_bool(config, OPTION_lz4),
       .cloudfetch = config_bool(config, OPTION_cloudfetch),
