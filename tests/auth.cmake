@@ -26,3 +26,11 @@ dbsql_test(auth_wiped base http auth thrift arrow result backend session telemet
 target_link_libraries(test_auth_wiped PRIVATE test_http_server)
 
 dbsql_test(privileged base http auth thrift arrow result backend session telemetry api)
+
+# What a core dump would show.
+if(TARGET dbsql_warehouse)
+  dbsql_test(auth_memory base http auth thrift arrow result backend session telemetry api)
+  target_sources(test_auth_memory PRIVATE warehouse_process.c)
+  target_compile_definitions(test_auth_memory PRIVATE WAREHOUSE="$<TARGET_FILE:dbsql_warehouse>")
+  add_dependencies(test_auth_memory dbsql_warehouse)
+endif()
