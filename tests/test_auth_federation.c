@@ -158,6 +158,13 @@ static void client_ids(void **state) {
   provider = federated_over(static_of(foreign_jwt, NULL), "abc", false);
   assert_string_equal(provider->name, "federation[static,sp:abc]");
   provider_drop(provider);
+  /* an empty one is none: the account's policy */
+  provider = federated_over(static_of(foreign_jwt, NULL), "", false);
+  assert_string_equal(provider->name, "federation[static]");
+  int before = http_server_requests(server);
+  assert_gives(provider, context, "Bearer exchanged");
+  assert_lacks(http_server_request(server, before)->body, "client_id");
+  provider_drop(provider);
   dbsql_token_provider *inner = static_of("x", NULL);
   struct federation_settings bad = {.client_id = "a\r\nb"};
   assert_int_equal(provider_federated(inner, &bad, &provider, NULL), DBSQL_ERROR_DRIVER);

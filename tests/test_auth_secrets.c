@@ -7,7 +7,7 @@
 struct echo {
   pthread_mutex_t lock;
   int status;
-  int form; /* JSON, text, HTML, reason header */
+  int form; /* JSON, text, HTML, reason header, the credential alone */
 };
 
 static void append_json(struct buf *out, const char *text) {
@@ -23,7 +23,7 @@ static void echo_answer(struct http_exchange *exchange, void *user) {
   int status = echo->status, form = echo->form;
   pthread_mutex_unlock(&echo->lock);
   struct buf body = BUF_INIT, headers = BUF_INIT;
-  static const char *const types[] = {"application/json", "text/plain", "text/html", "application/json"};
+  static const char *const types[] = {"application/json", "text/plain", "text/html", "application/json", "text/plain"};
   char *authorization = exchange_header(exchange, "Authorization");
   buf_printf(&headers, "Content-Type: %s\r\n", types[form]);
   if (form == 0) {
@@ -35,6 +35,10 @@ static void echo_answer(struct http_exchange *exchange, void *user) {
     buf_printf(&headers, "x-thriftserver-error-message: %.400s\r\nx-databricks-reason-phrase: %.400s\r\n",
                authorization ? authorization : "", exchange->body_size < 400 && !strpbrk(exchange->body, "\r\n") ? exchange->body : "");
     buf_append_text(&body, "{}");
+  } else if (form == 4) { /* alone, so that no pattern knows it */
+    const char *space = authorization ? strchr(authorization, ' ') : NULL;
+    buf_printf(&headers, "x-request-id: %.70s\r\n", space ? space + 1 : "none");
+    buf_printf(&body, "nobody is called %s here", space ? space + 1 : "nobody");
   } else {
     buf_printf(&body, "%s%s%s", form == 2 ? "<html>" : "", exchange->head, exchange->body);
   }
@@ -58,9 +62,9 @@ static void keep_line(void *user, const dbsql_log_record *record) {
 }
 
 static void assert_no_secret(const char *text, const char *what) {
-  /* as it is, and as HTTP Basic has it with the client id */
-  static const char *const shapes[] = {"CANARY", "cm9ib3Q6Q0FOQVJZ"};
-  for (size_t i = 0; i < 2; i++) {
+  /* as it is, and as HTTP Basic has it with the client id and with the proxy's user */
+  static const char *const shapes[] = {"CANARY", "cm9ib3Q6Q0FOQVJZ", "dXNlcjpDQU5BUlk"};
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
     const char *found = strstr(text, shapes[i]);
     if (found) fail_msg("%s lets a secret out: ...%.80s", what, found > text + 40 ? found - 40 : text);
   }
@@ -82,7 +86,7 @@ static void nothing_gets_out(void **state) {
   assert_int_equal(write(fd, identity, strlen(identity)), (ssize_t)strlen(identity));
   close(fd);
   char *foreign = jwt_of("{\"iss\":\"https://accounts.google.com\",\"x\":\"y\"}");
-  char ways[9][1024];
+  char ways[11][1024];
   const char *url = http_server_url(server);
   snprintf(ways[0], 1024, "access_token=CANARY-pat");
   snprintf(ways[1], 1024, "client_id=robot;client_secret=CANARY-secret");
@@ -92,19 +96,22 @@ static void nothing_gets_out(void **state) {
   snprintf(ways[5], 1024, "auth_type=file-oidc;oidc_token_file=%s;token_endpoint=%s/t", file, url);
   snprintf(ways[6], 1024, "access_token=%s;federation=1", foreign);
   snprintf(ways[7], 1024, "access_token=%s;federation=1;federation_fallback=0", foreign);
-  snprintf(ways[8], 1024, " ");
-  static const int statuses[] = {200, 302, 400, 401, 403, 404, 500};
-  for (size_t way = 0; way < 9; way++) {
+  snprintf(ways[8], 1024, "catalog=c");
+  snprintf(ways[9], 1024, "access_token=CANARY-pat;http_header.X-Vault=CANARY-header");
+  snprintf(ways[10], 1024,
+           "host=h.test;allow_insecure_http=1;proxy_url=%s;proxy_user=user;proxy_password=CANARY-proxy;access_token=CANARY-pat", url);
+  static const int statuses[] = {200, 302, 400, 401, 403, 404, 407, 500};
+  for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
-      for (int form = 0; form < 4; form++) {
+      for (int form = 0; form < 5; form++) {
         pthread_mutex_lock(&echo.lock);
         echo.status = statuses[i];
         echo.form = form;
         pthread_mutex_unlock(&echo.lock);
         struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER, .text = BUF_INIT};
         char text[1400], what[64];
-        snprintf(text, sizeof text, "host=127.0.0.1;port=%d;tls=0;http_path=/x;ignore_environment=1;retry_max=0;%s",
-                 http_server_port(server), way == 8 ? "catalog=c" : ways[way]);
+        snprintf(text, sizeof text, "%sport=%d;tls=0;http_path=/x;ignore_environment=1;retry_max=0;%s",
+                 strstr(ways[way], "host=") ? "" : "host=127.0.0.1;", http_server_port(server), ways[way]);
         snprintf(what, sizeof what, "way %d, status %d, form %d", (int)way, statuses[i], form);
         dbsql_config *config;
         dbsql_connection *connection = NULL;
@@ -122,6 +129,7 @@ static void nothing_gets_out(void **state) {
         assert_int_not_equal(dbsql_connect(config, NULL, &connection, &error), DBSQL_OK);
         assert_no_secret(dbsql_error_message(error), what);
         assert_no_secret(dbsql_error_class(error), what);
+        assert_no_secret(dbsql_error_request_id(error), what);
         assert_lacks(dbsql_error_message(error), foreign);
         assert_lacks(dbsql_error_message(error), identity);
         assert_no_secret(lines.text.size ? buf_text(&lines.text) : "", what);

@@ -177,6 +177,21 @@ static void looking_into_jwts(void **state) {
   buf_free(&deep);
 }
 
+/* T42: what is compared without telling where it differs; that its time does not is OpenSSL's promise */
+static void comparing_secrets(void **state) {
+  UNUSED(state);
+  char a[32], b[32];
+  for (size_t size = 0; size <= sizeof a; size++) {
+    for (size_t i = 0; i < size; i++) a[i] = b[i] = (char)('a' + i);
+    assert_true(crypto_equal(a, b, size));
+    for (size_t i = 0; i < size; i++) {
+      b[i] ^= 0x20;
+      assert_false(crypto_equal(a, b, size));
+      b[i] ^= 0x20;
+    }
+  }
+}
+
 /* static: returns token, type Bearer, no expiry; custom type; two calls equal; name; copies the caller's buffer; empty token -> error */
 static void static_tokens(void **state) {
   UNUSED(state);
@@ -628,21 +643,14 @@ static void without_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(when_a_token_is_expired),
-      cmocka_unit_test(when_a_token_is_due),
-      cmocka_unit_test(clocks_that_are_set),
-      cmocka_unit_test(what_a_header_may_hold),
-      cmocka_unit_test(looking_into_jwts),
-      cmocka_unit_test(static_tokens),
-      cmocka_unit_test(external_tokens),
-      cmocka_unit_test(external_and_the_call),
-      cmocka_unit_test(external_expiry),
-      cmocka_unit_test(callbacks_take_turns),
-      cmocka_unit_test(callbacks_that_ask_themselves),
-      cmocka_unit_test(headers_of_providers),
-      cmocka_unit_test(providers_that_give_nothing),
-      cmocka_unit_test(refused_tokens),
-      cmocka_unit_test(headers_beside_the_token),
+      cmocka_unit_test(when_a_token_is_expired), cmocka_unit_test(when_a_token_is_due),
+      cmocka_unit_test(clocks_that_are_set),     cmocka_unit_test(what_a_header_may_hold),
+      cmocka_unit_test(looking_into_jwts),       cmocka_unit_test(comparing_secrets),
+      cmocka_unit_test(static_tokens),           cmocka_unit_test(external_tokens),
+      cmocka_unit_test(external_and_the_call),   cmocka_unit_test(external_expiry),
+      cmocka_unit_test(callbacks_take_turns),    cmocka_unit_test(callbacks_that_ask_themselves),
+      cmocka_unit_test(headers_of_providers),    cmocka_unit_test(providers_that_give_nothing),
+      cmocka_unit_test(refused_tokens),          cmocka_unit_test(headers_beside_the_token),
       cmocka_unit_test(without_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* People who sign in: the listener, the flow, refresh tokens (auth.md 2.4). */
 #include "auth_person.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "auth/browser.h"
@@ -431,6 +432,76 @@ static void one_window(void **state) {
   person_end(&person);
 }
 
+struct lines {
+  pthread_mutex_t lock;
+  struct buf text;
+};
+static void keep_line(void *user, const dbsql_log_record *record) {
+  struct lines *lines = user;
+  pthread_mutex_lock(&lines->lock);
+  buf_append_text(&lines->text, record->message);
+  for (size_t i = 0; i < record->field_count; i++) buf_printf(&lines->text, " %s=%s", record->fields[i].key, record->fields[i].value);
+  buf_append_byte(&lines->text, '\n');
+  pthread_mutex_unlock(&lines->lock);
+}
+
+/* T15: the page's address, state, code, verifier and challenge are in no log line and no error, whether the sign-in succeeds, is refused,
+ * or its code is not accepted by a server that sends everything back */
+static void nothing_of_a_sign_in_is_told(void **state) {
+  UNUSED(state);
+  for (int way = 0; way < 4; way++) {
+    struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER, .text = BUF_INIT};
+    struct log log = {.level = DBSQL_LOG_TRACE, .function = keep_line, .user = &lines};
+    struct person person = PERSON_INIT;
+    char body[512];
+    person.answers = way == 1 ? "error=access_denied&error_description=SECRETCODE" : "code=SECRETCODE";
+    person.goes_away = way == 3;
+    snprintf(body, sizeof body, "{\"error\":\"invalid_grant\",\"error_description\":\"the code SECRETCODE is spent\"}");
+    if (way == 2) on_path(&idp, TOKEN_PATH, 400, NULL, body);
+    dbsql_token_provider *provider = sign_in_of(&person, (struct user_sign_in){.interactive = true});
+    struct call call;
+    call_begin_internal(&call, way == 3 ? 50 : 60000);
+    struct token_request request = {idp.context, &call, &log, DBSQL_TOKEN_INITIAL, false};
+    struct token *token = NULL;
+    dbsql_error *error = NULL;
+    assert_int_equal(provider_get(provider, &request, &token, &error) == DBSQL_OK, way == 0);
+    assert_true(lines.text.size > 0);
+    char verifier[128] = "no verifier";
+    if (way == 0 || way == 2) parameter_of(last_request(&idp, TOKEN_PATH)->body, "code_verifier", verifier, sizeof verifier);
+    const char *const secrets[] = {"SECRETCODE", person.state, person.challenge, verifier, "response_type"};
+    for (size_t i = way == 1 ? 1 : 0; i < sizeof secrets / sizeof secrets[0]; i++) { /* the description is the server's word for people */
+      assert_true(secrets[i][0] != 0);
+      assert_lacks(buf_text(&lines.text), secrets[i]);
+      if (error) assert_lacks(dbsql_error_message(error), secrets[i]);
+    }
+    error_clear(&error);
+    token_drop(token);
+    provider_drop(provider);
+    person_end(&person);
+    buf_free(&lines.text);
+  }
+}
+
+/* T44: the sockets that wait for the browser are not inherited by programs that the host starts */
+static void sockets_are_not_inherited(void **state) {
+  UNUSED(state);
+  struct listener *listener;
+  assert_int_equal(listener_open("0", &listener, NULL), DBSQL_OK);
+  int found = 0;
+  for (int fd = 0; fd < 1024; fd++) {
+    struct sockaddr_in6 own; /* has room for the other family */
+    socklen_t length = sizeof own;
+    memset(&own, 0, sizeof own);
+    if (getsockname(fd, (struct sockaddr *)(void *)&own, &length) != 0) continue;
+    /* the port is at the same place in both */
+    if ((own.sin6_family != AF_INET && own.sin6_family != AF_INET6) || ntohs(own.sin6_port) != listener_port(listener)) continue;
+    found++;
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+  }
+  assert_true(found >= 1);
+  listener_close(listener);
+}
+
 /* T25: the browser is started without a shell, from an absolute folder of PATH, and not waited for */
 static void the_browser(void **state) {
   UNUSED(state);
@@ -515,6 +586,8 @@ int main(void) {
       TEST(servers_that_name_themselves),
       TEST(refresh_tokens_of_the_user),
       TEST(one_window),
+      TEST(nothing_of_a_sign_in_is_told),
+      TEST(sockets_are_not_inherited),
       TEST(the_browser),
       TEST(without_memory),
   };

@@ -66,6 +66,11 @@ static void what_is_missing(void **state) {
   refuses("access_token=x;federation_client_id=a", "of no use without federation=1");
   refuses("access_token=x;federation_fallback=0", "of no use without federation=1");
   resolves("access_token=x;federation=1;federation_client_id=a;federation_fallback=0", "pat");
+  /* empty ones are as if they were not set, and that is told where it leaves nothing to federate */
+  refuses("access_token=;federation=1", "federation is of no use without a token");
+  refuses("access_token=;auth_type=pat", "empty token");
+  refuses("access_token=x;federation=;federation_client_id=a", "of no use without federation=1");
+  resolves("access_token=x;federation=1;federation_client_id=;federation_fallback=", "pat");
 }
 
 /* 4.9: other drivers' words */

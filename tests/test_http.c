@@ -948,6 +948,49 @@ static void clients_of_several_threads_do_not_meet(void **state) {
   http_server_stop(server);
 }
 
+static dbsql_status fixed_bearer(void *user, const struct call *call, struct buf *value, dbsql_error **error) {
+  (void)call, (void)error;
+  buf_printf(value, "Bearer %s", (const char *)user);
+  return DBSQL_OK;
+}
+
+/* auth.md 6, T33: two users of one host in one process share no connection, and each request has its own user's token and cookies */
+static void users_of_one_host_do_not_meet(void **state) {
+  (void)state;
+  static const struct http_step steps[] = {{HTTP_STEP_REPLY, 200, "Set-Cookie: who=alice; Path=/\r\n", ""},
+                                           {HTTP_STEP_REPLY, 200, "Set-Cookie: who=bob; Path=/\r\n", ""},
+                                           {HTTP_STEP_REPLY, 200, NULL, ""},
+                                           {HTTP_STEP_REPLY, 200, NULL, ""}};
+  struct http_script script = {steps, 4};
+  struct http_server *server = http_server_start(&(struct http_server_settings){.handler = http_script_handler, .user = &script});
+  struct http_settings settings = plain_settings();
+  struct http_client *clients[2] = {client_of(&settings), client_of(&settings)};
+  static const char *const names[] = {"alice", "bob"};
+  for (int i = 0; i < 4; i++) {
+    struct http_request request = {.method = "POST",
+                                   .url = http_server_url(server),
+                                   .what = "Test",
+                                   .body = slice_text("ping"),
+                                   .authorize = fixed_bearer,
+                                   .authorize_user = (void *)(uintptr_t)names[i % 2]};
+    struct http_response response;
+    assert_int_equal(send_request(clients[i % 2], &request, &response, NULL), DBSQL_OK);
+    http_response_free(&response);
+  }
+  char expected[64];
+  for (int i = 0; i < 4; i++) {
+    const struct http_exchange *exchange = http_server_request(server, i);
+    snprintf(expected, sizeof expected, "Bearer %s", names[i % 2]);
+    assert_header(exchange, "Authorization", expected);
+    snprintf(expected, sizeof expected, "who=%s", names[i % 2]);
+    assert_header(exchange, "Cookie", i < 2 ? NULL : expected);
+    assert_int_equal(exchange->connection_number, http_server_request(server, i % 2)->connection_number);
+  }
+  assert_int_equal(http_server_connections(server), 2);
+  for (int i = 0; i < 2; i++) http_client_free(clients[i]);
+  http_server_stop(server);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(clients_of_several_threads_do_not_meet), /* first: libcurl is not started yet */
@@ -956,6 +999,7 @@ int main(void) {
       cmocka_unit_test(nothing_can_be_injected),
       cmocka_unit_test(no_password_file_is_read),
       cmocka_unit_test(connections_are_not_inherited),
+      cmocka_unit_test(users_of_one_host_do_not_meet),
       cmocka_unit_test(cookies_live_as_long_as_the_client),
       cmocka_unit_test(bodies_of_every_size_arrive_whole),
       cmocka_unit_test(the_largest_answer_is_limited),

@@ -546,6 +546,44 @@ static void tls_with_the_settings_certificates_and_without_the_clients(void **st
   certificate_free(ca);
 }
 
+/* auth.md 6, T33: a connection that one user of the process trusts, or does not verify, is none for another user's transfers, although all
+ * share one thread and its pool */
+static void connections_are_not_shared_across_tls_settings(void **state) {
+  (void)state;
+  struct certificate *ca = certificate_make(&(struct certificate_settings){.name = "Test CA", .is_ca = true});
+  struct certificate *of_server =
+      certificate_make(&(struct certificate_settings){.name = "storage", .names = "DNS:localhost,IP:127.0.0.1", .issuer = ca});
+  char *ca_file = test_file_write(ca->pem, NULL);
+  struct http_server_settings server_settings = {.handler = numbered, .certificate = of_server->pem, .key = of_server->key_pem};
+  struct http_server *server = http_server_start(&server_settings);
+  struct http_settings trusting = plain_settings(), careless = plain_settings(), strict = plain_settings();
+  trusting.tls_ca_file = ca_file;
+  careless.tls_verify = careless.tls_verify_hostname = false;
+  struct transfer_profile *profiles[3] = {profile_of(&trusting), profile_of(&careless), profile_of(&strict)};
+  char url[300];
+  url_of(url, sizeof url, server, "/f");
+  /* twice each, so that a kept connection is used where it may be */
+  static const int order[] = {0, 0, 2, 1, 1, 2, 0};
+  for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+    struct attempt attempt = {.profile = profiles[order[i]], .wake = new_wake()};
+    attempt.transfer = start(attempt.profile, &(struct transfer_request){.url = url, .what = "rows", .max_size = 10, .wake = attempt.wake});
+    attempt.end = wait_for(attempt.transfer, attempt.wake);
+    if (order[i] == 2) {
+      assert_failed(&attempt, TRANSFER_NETWORK, "certificate");
+    } else if (attempt.end->error) {
+      fail_msg("%d: %s", (int)i, dbsql_error_message(attempt.end->error));
+    }
+    transfer_free(attempt.transfer);
+    transfer_wake_free(attempt.wake);
+  }
+  for (int i = 0; i < 3; i++) transfer_profile_free(profiles[i]);
+  http_server_stop(server);
+  free(ca_file);
+  test_files_remove();
+  certificate_free(of_server);
+  certificate_free(ca);
+}
+
 /* ---- Memory that runs out ------------------------------------------------------------------------------------------------ */
 
 static void every_failing_allocation_ends_in_an_error(void **state) {
@@ -616,6 +654,7 @@ int main(void) {
       cmocka_unit_test(a_child_starts_anew_and_leaves_the_parents_alone),
       cmocka_unit_test(a_proxy_of_the_settings_is_used),
       cmocka_unit_test(tls_with_the_settings_certificates_and_without_the_clients),
+      cmocka_unit_test(connections_are_not_shared_across_tls_settings),
       cmocka_unit_test(every_failing_allocation_ends_in_an_error),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,12 @@
 /* What goes wrong in the warehouse's OAuth on purpose, and its command line. */
 #include "test.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "oidc_client.h"
 
@@ -175,6 +178,16 @@ static void wrong_places(void **state) {
   }
 }
 
+static void refuses_to_start(const char *arguments, const char *words) {
+  char command[1024], out[1024] = "";
+  snprintf(command, sizeof command, "'%s' --port 0 %s 2>&1 </dev/null", WAREHOUSE, arguments);
+  FILE *pipe = popen(command, "r");
+  size_t size = fread(out, 1, sizeof out - 1, pipe);
+  out[size] = '\0';
+  int status = pclose(pipe);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) == 0 || !strstr(out, words)) fail_msg("%s: %s", arguments, out);
+}
+
 static void command_line(void **state) {
   (void)state;
   static const struct {
@@ -196,23 +209,49 @@ static void command_line(void **state) {
                {"--oauth --trusted-issuer https://idp.example.com:/nowhere.json", "/nowhere.json"},
                {"--oauth --token-life-s 0", "--token-life-s"},
                {"--oauth --clock-skew-s x", "--clock-skew-s"}};
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    char command[1024], out[1024] = "";
-    snprintf(command, sizeof command, "'%s' --port 0 %s 2>&1 </dev/null", WAREHOUSE, cases[i].arguments);
-    FILE *pipe = popen(command, "r");
-    size_t size = fread(out, 1, sizeof out - 1, pipe);
-    out[size] = '\0';
-    int status = pclose(pipe);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) == 0 || !strstr(out, cases[i].words)) fail_msg("%s: %s", cases[i].arguments, out);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) refuses_to_start(cases[i].arguments, cases[i].words);
+}
+
+static bool answers_at(in_addr_t address, int port) {
+  struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(address)}};
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  bool answers = connect(fd, (struct sockaddr *)(void *)&where, sizeof where) == 0;
+  close(fd);
+  return answers;
+}
+
+/* auth.md 6, T45: a warehouse for tests is for its own machine and has a token that nobody can guess, unless it is told otherwise thrice */
+static void not_for_other_machines(void **state) {
+  (void)state;
+  static const char *const addresses[] = {"0.0.0.0", "::", "192.0.2.1", "2001:db8::1"};
+  for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+    static const char *const too_little[] = {"", "--tls", "--listen-anywhere", "--listen-anywhere --tls --no-token"};
+    for (size_t k = 0; k < sizeof too_little / sizeof *too_little; k++) {
+      char arguments[128];
+      snprintf(arguments, sizeof arguments, "--no-cloudfetch --host %s %s", addresses[i], too_little[k]);
+      refuses_to_start(arguments, "needs --listen-anywhere, --tls and a token");
+    }
   }
+  char tokens[2][64];
+  for (int i = 0; i < 2; i++) {
+    struct warehouse_process *warehouse = warehouse_start(NULL);
+    assert_true(answers_at(0x7F000001, warehouse_port(warehouse)));
+    assert_false(answers_at(0x7F000002, warehouse_port(warehouse))); /* which would be there if it listened everywhere */
+    const char *token = strstr(warehouse_dsn(warehouse), "token:");
+    assert_non_null(token);
+    snprintf(tokens[i], sizeof tokens[i], "%.*s", (int)strcspn(token + 6, "@"), token + 6);
+    warehouse_stop(warehouse);
+  }
+  assert_true(strlen(tokens[0]) >= 32);
+  assert_string_not_equal(tokens[0], tokens[1]);
 }
 
 int main(void) {
   if (!warehouse_is_there()) return 0;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(no_other_token),   cmocka_unit_test(token_faults),     cmocka_unit_test(shared_faults),
-      cmocka_unit_test(discovery_faults), cmocka_unit_test(authorize_faults), cmocka_unit_test(wrong_places),
-      cmocka_unit_test(command_line),
+      cmocka_unit_test(no_other_token),   cmocka_unit_test(token_faults),           cmocka_unit_test(shared_faults),
+      cmocka_unit_test(discovery_faults), cmocka_unit_test(authorize_faults),       cmocka_unit_test(wrong_places),
+      cmocka_unit_test(command_line),     cmocka_unit_test(not_for_other_machines),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -140,7 +140,7 @@ static dbsql_status wait_turn(struct federated *provider, const struct call *cal
 
 /* With the lock held; gives it up during the exchange. */
 static dbsql_status exchanged(struct federated *provider, const struct token_request *request, const struct token *original,
-                              struct token **token, dbsql_error **error) {
+                              const char *issuer, struct token **token, dbsql_error **error) {
   dbsql_status status = provider_bind(&provider->bound, &provider->base, request->context, error);
   if (status == DBSQL_OK) status = wait_turn(provider, request->call, error);
   if (status != DBSQL_OK) return status;
@@ -154,6 +154,8 @@ static dbsql_status exchanged(struct federated *provider, const struct token_req
     dbsql_error *failure = NULL;
     provider->busy = getpid();
     provider->runner = pthread_self();
+    log_write(request->log, DBSQL_LOG_DEBUG, "auth", "exchanging a token of another issuer", "provider", provider->base.name, "host",
+              request->context->host, "issuer", issuer, (char *)NULL);
     pthread_mutex_unlock(&provider->lock);
     status = exchange(provider, request, original, &made, &failure);
     pthread_mutex_lock(&provider->lock);
@@ -204,7 +206,7 @@ static dbsql_status federated_get(dbsql_token_provider *self, const struct token
     *token = token_keep(original);
   } else {
     pthread_mutex_lock(&provider->lock);
-    status = exchanged(provider, request, original, token, error);
+    status = exchanged(provider, request, original, issuer, token, error);
     pthread_mutex_unlock(&provider->lock);
     if (status != DBSQL_OK) error_prefix(error, "federation provider");
   }

@@ -68,21 +68,6 @@ dbsql_status oauth_check_url(const struct auth_context *context, const char *url
 
 /* ---- Errors -------------------------------------------------------------------------------------------------------------- */
 
-static void hide_in(char *text, const char *secret, size_t length) {
-  for (char *at = text; (at = strstr(at, secret)) != NULL;) {
-    memset(at, '*', 3);
-    memmove(at + 3, at + length, strlen(at + length) + 1);
-  }
-}
-
-void error_hide(dbsql_error **error, const char *secret) {
-  if (!error || !*error || (*error)->is_static || !(*error)->message || !secret) return;
-  size_t length = strlen(secret);
-  if (length < 4) return;
-  hide_in((*error)->message, secret, length);
-  if ((*error)->error_class) hide_in((*error)->error_class, secret, length);
-}
-
 /* As it is, and as it stands in the form. */
 static void hide(const char *secret, dbsql_error **error) {
   struct buf encoded = BUF_SECRET;

@@ -65,9 +65,6 @@ struct oauth_get {
 };
 dbsql_status oauth_get(const struct token_request *request, const struct oauth_get *get, json_t **json, dbsql_error **error);
 
-/* Replaces what stands in an error's message. */
-void error_hide(dbsql_error **error, const char *secret);
-
 /* RFC 8693: a JWT for a token of the workspace. `client_id` may be NULL. */
 struct oauth_exchange {
   const char *url;

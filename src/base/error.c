@@ -200,3 +200,19 @@ const char *dbsql_status_name(dbsql_status status) {
   }
   return "unknown status";
 }
+
+static void hide_in(char *text, const char *secret, size_t length) {
+  for (char *at = text; (at = strstr(at, secret)) != NULL;) {
+    memset(at, '*', 3);
+    memmove(at + 3, at + length, strlen(at + length) + 1);
+  }
+}
+
+void error_hide(dbsql_error **error, const char *secret) {
+  if (!error || !*error || (*error)->is_static || !(*error)->message || !secret) return;
+  size_t length = strlen(secret);
+  if (length < 4) return;
+  hide_in((*error)->message, secret, length);
+  if ((*error)->error_class) hide_in((*error)->error_class, secret, length);
+  if ((*error)->request_id) hide_in((*error)->request_id, secret, length); /* it comes from the server, too */
+}

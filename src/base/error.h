@@ -38,6 +38,8 @@ dbsql_status error_set_v(dbsql_error **error, dbsql_status kind, const char *sql
 dbsql_status error_no_memory(dbsql_error **error);
 /* Puts "CONTEXT: " before the message of an error that is there: outer text first, then the cause, as in the Go driver. */
 void error_prefix(dbsql_error **error, const char *format, ...) DBSQL_PRINTF(2, 3);
+/* Replaces a secret wherever it stands in an error, by "***"; not one of less than four bytes, which is in any text. */
+void error_hide(dbsql_error **error, const char *secret);
 /* Copies a text into the error; each does nothing if there is no error, if it is the static one, or if `text` is NULL. */
 void error_set_query_id(dbsql_error **error, const char *text);
 void error_set_connection_id(dbsql_error **error, const char *text);

@@ -149,6 +149,48 @@ static dbsql_status head_build(struct head *head, const struct http_request *req
   return DBSQL_OK;
 }
 
+/* The next value that was sent and is somebody's, from line *at on; NULL at the end. A part of it counts too: "Bearer TOKEN". */
+static const char *next_sent(const struct head *head, size_t *at, bool *is_part) {
+  static const char *const harmless[] = {"Accept", "Content-Type", "Accept-Encoding", "x-databricks-org-id", "X-XSRF-HEADER", "Metadata"};
+  enum { shortest = 8 };
+  for (; *at < head->count; (*at)++, *is_part = false) {
+    const char *line = head->lines[*at].data, *value = strstr(line, ": ");
+    bool skip = !value;
+    for (size_t k = 0; k < sizeof harmless / sizeof harmless[0] && !skip; k++) {
+      skip = text_equal_nocase_n(line, (size_t)(value - line), harmless[k], strlen(harmless[k]));
+    }
+    if (skip) continue;
+    value += 2;
+    if (!*is_part) {
+      *is_part = true;
+      if (strlen(value) >= shortest) return value;
+    }
+    const char *space = strchr(value, ' ');
+    if (!space || strlen(space + 1) < shortest) continue;
+    (*at)++;
+    *is_part = false;
+    return space + 1;
+  }
+  return NULL;
+}
+
+/* A server may send back what it was sent, in words that no pattern knows: no value of a header of the request stands in an error or in
+ * what is kept of the answer's head, but for those that say nothing of anybody. */
+static void hide_in_error(const struct head *head, dbsql_error **error) {
+  size_t at = 0;
+  bool is_part = false;
+  for (const char *value; (value = next_sent(head, &at, &is_part)) != NULL;) error_hide(error, value);
+}
+
+static void hide_in_answer(const struct head *head, struct http_answer *answer) {
+  size_t at = 0;
+  bool is_part = false;
+  for (const char *value; (value = next_sent(head, &at, &is_part)) != NULL;) {
+    if (strstr(answer->request_id, value)) answer->request_id[0] = 0;
+    if (strstr(answer->org_id, value)) answer->org_id[0] = 0;
+  }
+}
+
 /* ---- One attempt -------------------------------------------------------------------------------------------------------- */
 
 static bool method_is(const struct http_request *request, const char *method) {
@@ -258,6 +300,7 @@ static dbsql_status attempt(struct http_client *client, const struct http_reques
   long http_status = 0;
   curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &http_status);
   struct http_answer *answer = &client->answer;
+  hide_in_answer(&head, answer);
   if (status == DBSQL_OK && client->no_memory) {
     status = error_no_memory(error);
   } else if (status == DBSQL_OK && client->too_large) {
@@ -268,6 +311,7 @@ static dbsql_status attempt(struct http_client *client, const struct http_reques
   } else if (status == DBSQL_OK && answer->status >= 300 && code != CURLE_OUT_OF_MEMORY) {
     /* The answer is known even where its body broke off. */
     status = answer_error(answer, target, request->url, proxy && !target->tls ? proxy_shown : NULL, request->what, error);
+    hide_in_error(&head, error);
     if (request->location && answer->status <= 399) snprintf(request->location, request->location_size, "%s", answer->location);
     outcome->may_retry = retry_allows_status(request->retry, answer->status);
     if (answer->retry_after[0]) outcome->retry_after_ms = retry_after_ms(answer->retry_after, clock_unix_us());
