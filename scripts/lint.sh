@@ -105,6 +105,21 @@ check_faults() {
   report "scenarios of CloudFetch" "$(sh scripts/check_faults.sh 2>&1)"
 }
 
+# Every threat has its test.
+check_security() {
+  report "security" "$(sh scripts/check_security.sh 2>&1)"
+}
+
+# What is done in one place only, because elsewhere it would go wrong: reading the environment of a privileged program, and waiting by a clock
+# that somebody may set.
+check_places() {
+  report "getenv() outside of src/base/environment.c (use environment_get)" "$(files 'src/*.c' 'src/*.h' | grep -vxF src/base/environment.c |
+    xargs grep -nE '(^|[^_a-z])(secure_)?getenv\(' /dev/null | grep -vF DATABRICKS_TELEMETRY_DISABLED)"
+  report "a timed wait outside of src/base/wait.c (use wait_for_ms)" "$(files 'src/*.c' | grep -vxF src/base/wait.c |
+    xargs grep -nE 'pthread_cond_(timedwait|clockwait)' /dev/null)"
+  report "CLOCK_REALTIME outside of src/base/clock.c" "$(files 'src/*.c' | grep -vxF src/base/clock.c | xargs grep -n CLOCK_REALTIME /dev/null)"
+}
+
 # Versions stand in the header and in CMakeLists.txt.
 check_version() {
   header=$(sed -n 's/^#define DBSQL_VERSION "\(.*\)"/\1/p' include/dbsql/dbsql.h)
@@ -115,7 +130,7 @@ check_version() {
   fi
 }
 
-for check in ${1:-format layers words paths scripts links pages api version telemetry faults}; do
+for check in ${1:-format layers words paths scripts links pages api version telemetry faults security places}; do
   case $check in
     format) check_format ;;
     layers) check_layers ;;
@@ -127,6 +142,8 @@ for check in ${1:-format layers words paths scripts links pages api version tele
     api) check_api ;;
     version) check_version ;;
     telemetry) check_telemetry ;;
+    security) check_security ;;
+    places) check_places ;;
     faults) check_faults ;;
     *) report usage "no check '$check'" ;;
   esac

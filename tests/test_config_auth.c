@@ -66,6 +66,11 @@ static void what_is_missing(void **state) {
   refuses("access_token=x;federation_client_id=a", "of no use without federation=1");
   refuses("access_token=x;federation_fallback=0", "of no use without federation=1");
   resolves("access_token=x;federation=1;federation_client_id=a;federation_fallback=0", "pat");
+  /* in whatever order */
+  dbsql_config *config = parse_ok("federation_client_id=a;federation=1;access_token=x;http_path=/x;host=h.com");
+  assert_string_equal(type_after(config), "pat");
+  assert_true(config_bool(config, OPTION_federation));
+  dbsql_config_free(config);
   /* empty ones are as if they were not set, and that is told where it leaves nothing to federate */
   refuses("access_token=;federation=1", "federation is of no use without a token");
   refuses("access_token=;auth_type=pat", "empty token");
