@@ -328,8 +328,9 @@ static void follow_insert(struct scanner *in, struct token token) {
     case INSERT_ROW:
       if (is_one_of(in, token, not_in_row)) in->insert = INSERT_NO;
       if (in->brackets) return;
+      /* Brackets of other kinds are for the server to refuse. */
       in->row_end = token.end;
-      in->insert = INSERT_END;
+      in->insert = is_symbol(in, token, ')') ? INSERT_END : INSERT_NO;
       return;
     case INSERT_END:
       if (!is_symbol(in, token, ';')) in->insert = INSERT_NO;
