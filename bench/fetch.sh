@@ -3,30 +3,17 @@
 # instructions as callgrind counts them, on less. Called by ./dev bench fetch [ROWS] [ROUNDS]: 20000000 rows are over 1 GiB decoded.
 set -eu
 cd "$(dirname "$0")/.."
-build=build/bench
+. bench/warehouse.sh
 rows=${1:-20000000}
 rounds=${2:-5}
 few=400000 # two files or three: callgrind is slow
 for number in "$rows" "$rounds"; do
   case $number in '' | *[!0-9]*) echo "fetch: '$number' is not a number" >&2; exit 2 ;; esac
 done
-cmake --preset release -B "$build" -DDBSQL_BUILD_BENCH=ON >/dev/null
-ninja -C "$build" bench_fetch >/dev/null
-program=$build/bench/bench_fetch
+bench_build fetch
 files=$(mktemp -d)
-: >"$build/ready"
-"$DBSQL_BUILD/dbsql-warehouse" --port 0 --prepared-dir "$files" --keep-links-mb 1 >"$build/ready" &
-server=$!
-trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true; rm -rf "$files"' EXIT
-trap 'exit 1' INT TERM
-tries=0
-until grep -q ready "$build/ready"; do
-  kill -0 $server
-  tries=$((tries + 1))
-  [ $tries -lt 300 ] || { echo "the warehouse did not start" >&2; exit 1; }
-  sleep 0.1
-done
-dsn=$(sed 's/^dbsql-warehouse ready: //' "$build/ready")
+on_exit="rm -rf $files"
+start_warehouse --port 0 --prepared-dir "$files" --keep-links-mb 1
 
 # statement ROWS [TEXT]: integers, doubles, decimals and timestamps, and strings if there is a TEXT.
 statement() {

@@ -5,32 +5,19 @@
 # The rows repeat themselves batch by batch, so that the warehouse needs little room for them: it keeps equal batches once.
 set -eu
 cd "$(dirname "$0")/.."
-build=build/bench
+. bench/warehouse.sh
 gib=${1:-8}
 ceiling=${2:-64}
-cmake --preset release -B "$build" -DDBSQL_BUILD_BENCH=ON >/dev/null
-ninja -C "$build" bench_memory >/dev/null
+bench_build memory
 files=$(mktemp -d)
-rm -f "$build/ready"
-"$DBSQL_BUILD/dbsql-warehouse" --port 0 --spool-dir "$files" --max-result-mb 65536 --link-life-ms 3600000 >"$build/ready" &
-server=$!
-trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true; rm -rf "$files"' EXIT
-trap 'exit 1' INT TERM
-tries=0
-until grep -qs ready "$build/ready"; do
-  kill -0 $server
-  tries=$((tries + 1))
-  [ $tries -lt 300 ] || { echo "the warehouse did not start" >&2; exit 1; }
-  sleep 0.1
-done
+on_exit="rm -rf $files"
+start_warehouse --port 0 --spool-dir "$files" --max-result-mb 65536 --link-life-ms 3600000
 # 256 bytes a row: 8 + 8 for the numbers, 4 for the offset, 236 for the text.
 rows=$((gib * 1024 * 1024 * 4))
 period=122880
 sql="SELECT i % $period AS i, (i % $period) / 7.0 AS d,
   CAST(rpad(concat(md5(CAST(i % $period AS VARCHAR)), '/', CAST(i % $period AS VARCHAR)), 236, md5(CAST(i % 1024 AS VARCHAR))) AS STRING) AS s
   FROM range($rows) AS r(i)"
-dsn=$(sed 's/^dbsql-warehouse ready: //' "$build/ready")
-program=$(find "$build" -name bench_memory -type f)
 for consumer in fast slow; do
   "$program" "$dsn" "$sql" $consumer "$ceiling" $((gib * 1024))
 done >"$build/memory"

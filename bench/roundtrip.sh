@@ -2,19 +2,7 @@
 # 2,000 times SELECT 1 over the local warehouse, against bare libcurl with the same bytes. Called by ./dev bench roundtrip.
 set -eu
 cd "$(dirname "$0")/.."
-build=build/bench
-cmake --preset release -B "$build" -DDBSQL_BUILD_BENCH=ON >/dev/null
-ninja -C "$build" bench_roundtrip >/dev/null
-mkdir -p "$build"
-: >"$build/ready"
-"$DBSQL_BUILD/dbsql-warehouse" --port 0 >"$build/ready" &
-server=$!
-trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true' EXIT INT TERM
-tries=0
-until grep -q ready "$build/ready"; do
-  kill -0 $server
-  tries=$((tries + 1))
-  [ $tries -lt 300 ] || { echo "the warehouse did not start" >&2; exit 1; }
-  sleep 0.1
-done
-find "$build" -name bench_roundtrip -type f -exec {} "$(sed 's/^dbsql-warehouse ready: //' "$build/ready")" "${1:-2000}" \;
+. bench/warehouse.sh
+bench_build roundtrip
+start_warehouse --port 0
+"$program" "$dsn" "${1:-2000}"

@@ -3,20 +3,9 @@
 # Called by ./dev bench telemetry.
 set -eu
 cd "$(dirname "$0")/.."
-build=build/bench
-cmake --preset release -B "$build" -DDBSQL_BUILD_BENCH=ON >/dev/null
-ninja -C "$build" bench_telemetry >/dev/null
-program=$(find "$build" -name bench_telemetry -type f)
-"$DBSQL_BUILD/dbsql-warehouse" --port 0 --token bench >"$build/ready" 2>/dev/null &
-server=$!
-trap 'kill $server 2>/dev/null; wait $server 2>/dev/null || true' EXIT INT TERM
-tries=0
-until grep -q ready "$build/ready"; do
-  kill -0 $server
-  tries=$((tries + 1))
-  [ $tries -lt 300 ] || { echo "the warehouse did not start" >&2; exit 1; }
-  sleep 0.1
-done
+. bench/warehouse.sh
+bench_build telemetry
+start_warehouse --port 0 --token bench
 port=$(sed -n 's/.*@[^:]*:\([0-9]*\).*/\1/p' "$build/ready" | head -n 1)
 "$program" "http://127.0.0.1:$port" | tee "$build/telemetry.txt"
 

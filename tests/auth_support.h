@@ -14,6 +14,23 @@
 
 #define UNUSED(state) (void)(state)
 
+/* The log as text: for dbsql_config_set_log() and struct log. */
+struct lines {
+  pthread_mutex_t lock;
+  struct buf text;
+  int above_debug; /* of authentication: a host application's log has none (auth.md 2.15) */
+};
+
+static inline void keep_line(void *user, const dbsql_log_record *record) {
+  struct lines *lines = user;
+  pthread_mutex_lock(&lines->lock);
+  if (record->level < DBSQL_LOG_DEBUG && (strcmp(record->module, "auth") == 0 || strstr(record->message, "token"))) lines->above_debug++;
+  buf_append_text(&lines->text, record->message);
+  for (size_t i = 0; i < record->field_count; i++) buf_printf(&lines->text, " %s=%s", record->fields[i].key, record->fields[i].value);
+  buf_append_byte(&lines->text, '\n');
+  pthread_mutex_unlock(&lines->lock);
+}
+
 /* A context whose workspace is at `origin`; retries at once. */
 static inline struct auth_context *new_context(const char *origin, const char *host) {
   struct http_settings http = plain_settings();

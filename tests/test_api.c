@@ -150,15 +150,7 @@ static void serve(struct thrift_exchange *exchange) {
       thrift_reply(exchange, &response);
       break;
     }
-    case TCLI_CloseOperation: {
-      struct TCloseOperationResp response = {.has_status = true, .status = &success};
-      thrift_reply(exchange, &response);
-      break;
-    }
-    default: {
-      struct TCloseSessionResp response = {.has_status = true, .status = &success};
-      thrift_reply(exchange, &response);
-    }
+    default: thrift_reply_closed(exchange);
   }
 }
 

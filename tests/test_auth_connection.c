@@ -324,21 +324,6 @@ static void callbacks_that_block(void **state) {
 
 /* ---- OAuth, and what the logs say */
 
-struct lines {
-  pthread_mutex_t lock;
-  struct buf text;
-  int above_debug;
-};
-static void keep_line(void *user, const dbsql_log_record *record) {
-  struct lines *lines = user;
-  pthread_mutex_lock(&lines->lock);
-  if (record->level < DBSQL_LOG_DEBUG && (strcmp(record->module, "auth") == 0 || strstr(record->message, "token"))) lines->above_debug++;
-  buf_append_text(&lines->text, record->message);
-  for (size_t i = 0; i < record->field_count; i++) buf_printf(&lines->text, " %s=%s", record->fields[i].key, record->fields[i].value);
-  buf_append_byte(&lines->text, '\n');
-  pthread_mutex_unlock(&lines->lock);
-}
-
 /* The document at first, then tokens. */
 static void token_endpoint(struct http_exchange *exchange, void *user) {
   UNUSED(user);

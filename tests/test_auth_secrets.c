@@ -48,19 +48,6 @@ static void echo_answer(struct http_exchange *exchange, void *user) {
   buf_free(&headers);
 }
 
-struct lines {
-  pthread_mutex_t lock;
-  struct buf text;
-};
-static void keep_line(void *user, const dbsql_log_record *record) {
-  struct lines *lines = user;
-  pthread_mutex_lock(&lines->lock);
-  buf_append_text(&lines->text, record->message);
-  for (size_t i = 0; i < record->field_count; i++) buf_printf(&lines->text, " %s=%s", record->fields[i].key, record->fields[i].value);
-  buf_append_byte(&lines->text, '\n');
-  pthread_mutex_unlock(&lines->lock);
-}
-
 static void assert_no_secret(const char *text, const char *what) {
   /* as it is, and as HTTP Basic has it with the client id and with the proxy's user */
   static const char *const shapes[] = {"CANARY", "cm9ib3Q6Q0FOQVJZ", "dXNlcjpDQU5BUlk"};

@@ -432,19 +432,6 @@ static void one_window(void **state) {
   person_end(&person);
 }
 
-struct lines {
-  pthread_mutex_t lock;
-  struct buf text;
-};
-static void keep_line(void *user, const dbsql_log_record *record) {
-  struct lines *lines = user;
-  pthread_mutex_lock(&lines->lock);
-  buf_append_text(&lines->text, record->message);
-  for (size_t i = 0; i < record->field_count; i++) buf_printf(&lines->text, " %s=%s", record->fields[i].key, record->fields[i].value);
-  buf_append_byte(&lines->text, '\n');
-  pthread_mutex_unlock(&lines->lock);
-}
-
 /* T15: the page's address, state, code, verifier and challenge are in no log line and no error, whether the sign-in succeeds, is refused,
  * or its code is not accepted by a server that sends everything back */
 static void nothing_of_a_sign_in_is_told(void **state) {

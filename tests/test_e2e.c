@@ -8,25 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "warehouse_process.h"
-
-static struct warehouse_process *warehouse;
-
-static int start_warehouse(void **state) {
-  (void)state;
-  if (warehouse_is_there()) warehouse = warehouse_start(NULL);
-  return 0;
-}
-
-static int stop_warehouse(void **state) {
-  (void)state;
-  if (warehouse) assert_int_equal(warehouse_stop(warehouse), 0);
-  return 0;
-}
-
-#define NEEDS_WAREHOUSE \
-  (void)state;          \
-  if (!warehouse) skip()
+#include "warehouse_group.h"
 
 static dbsql_connection *connection_with(const char *name, const char *value) {
   dbsql_config *config = warehouse_config(warehouse);

@@ -10,25 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "warehouse_process.h"
-
-static struct warehouse_process *warehouse;
-
-static int start_warehouse(void **state) {
-  (void)state;
-  if (warehouse_is_there()) warehouse = warehouse_start(NULL);
-  return 0;
-}
-
-static int stop_warehouse(void **state) {
-  (void)state;
-  if (warehouse) assert_int_equal(warehouse_stop(warehouse), 0);
-  return 0;
-}
-
-#define NEEDS_WAREHOUSE \
-  (void)state;          \
-  if (!warehouse) skip()
+#include "warehouse_group.h"
 
 /* Connecting must fail with this status, SQLSTATE and text, and say no secret. */
 static void assert_no_connection(dbsql_config *config, dbsql_status status, const char *sqlstate, const char *text) {

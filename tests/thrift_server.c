@@ -41,6 +41,17 @@ void thrift_reply(struct thrift_exchange *exchange, const void *response) {
   buf_free(&out);
 }
 
+void thrift_reply_closed(struct thrift_exchange *exchange) {
+  struct TStatus success = {.has_statusCode = true, .statusCode = TStatusCode_SUCCESS_STATUS};
+  struct TCloseOperationResp operation = {.has_status = true, .status = &success};
+  struct TCloseSessionResp session = {.has_status = true, .status = &success};
+  switch (exchange->method) {
+    case TCLI_CloseOperation: thrift_reply(exchange, &operation); break;
+    case TCLI_CloseSession: thrift_reply(exchange, &session); break;
+    default: exchange_reply(exchange->http, 500, NULL, "no such answer in this test");
+  }
+}
+
 void thrift_reply_exception(struct thrift_exchange *exchange, const char *text) {
   struct buf out = BUF_INIT;
   tcli_encode_exception(exchange->call->name, exchange->call->sequence_id, TCLI_EXCEPTION_PROTOCOL_ERROR, text, &out);

@@ -19,6 +19,8 @@ struct thrift_exchange {
 typedef void (*thrift_handler)(struct thrift_exchange *exchange);
 
 void thrift_reply(struct thrift_exchange *exchange, const void *response);
+/* Answers CloseOperation and CloseSession well, any other call with HTTP 500. */
+void thrift_reply_closed(struct thrift_exchange *exchange);
 void thrift_reply_exception(struct thrift_exchange *exchange, const char *text);
 
 struct thrift_server;

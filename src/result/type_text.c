@@ -336,31 +336,6 @@ static bool is_nested(const struct sql_type *type) {
   return type->type == DBSQL_TYPE_ARRAY || type->type == DBSQL_TYPE_MAP || type->type == DBSQL_TYPE_STRUCT;
 }
 
-/* The format of a value in a native array; `buffer` holds it where it has parameters. */
-static const char *native_format(const struct sql_type *type, const char *zone, char *buffer, size_t size) {
-  switch (type->type) {
-    case DBSQL_TYPE_VOID: return "n";
-    case DBSQL_TYPE_BOOLEAN: return "b";
-    case DBSQL_TYPE_TINYINT: return "c";
-    case DBSQL_TYPE_SMALLINT: return "s";
-    case DBSQL_TYPE_INT: return "i";
-    case DBSQL_TYPE_BIGINT: return "l";
-    case DBSQL_TYPE_FLOAT: return "f";
-    case DBSQL_TYPE_DOUBLE: return "g";
-    case DBSQL_TYPE_DECIMAL: snprintf(buffer, size, "d:%d,%d", (int)type->precision, (int)type->scale); return buffer;
-    case DBSQL_TYPE_BINARY: return "z";
-    case DBSQL_TYPE_DATE: return "tdD";
-    case DBSQL_TYPE_TIMESTAMP: snprintf(buffer, size, "tsu:%s", zone ? zone : ""); return buffer;
-    case DBSQL_TYPE_TIMESTAMP_NTZ: return "tsu:";
-    case DBSQL_TYPE_INTERVAL_YEAR_MONTH: return "tiM";
-    case DBSQL_TYPE_INTERVAL_DAY_TIME: return "tDu";
-    case DBSQL_TYPE_ARRAY: return "+l";
-    case DBSQL_TYPE_MAP: return "+m";
-    case DBSQL_TYPE_STRUCT: return "+s";
-    default: return "u"; /* also VARIANT and everything that is new */
-  }
-}
-
 /* Of a column of Thrift (results.md 1.4). */
 static const char *carrier(const struct sql_type *type) {
   switch (type->type) {
@@ -373,6 +348,23 @@ static const char *carrier(const struct sql_type *type) {
     case DBSQL_TYPE_DOUBLE: return "g";
     case DBSQL_TYPE_BINARY: return "z";
     default: return "u";
+  }
+}
+
+/* The format of a value in a native array; `buffer` holds it where it has parameters. */
+static const char *native_format(const struct sql_type *type, const char *zone, char *buffer, size_t size) {
+  switch (type->type) {
+    case DBSQL_TYPE_VOID: return "n";
+    case DBSQL_TYPE_DECIMAL: snprintf(buffer, size, "d:%d,%d", (int)type->precision, (int)type->scale); return buffer;
+    case DBSQL_TYPE_DATE: return "tdD";
+    case DBSQL_TYPE_TIMESTAMP: snprintf(buffer, size, "tsu:%s", zone ? zone : ""); return buffer;
+    case DBSQL_TYPE_TIMESTAMP_NTZ: return "tsu:";
+    case DBSQL_TYPE_INTERVAL_YEAR_MONTH: return "tiM";
+    case DBSQL_TYPE_INTERVAL_DAY_TIME: return "tDu";
+    case DBSQL_TYPE_ARRAY: return "+l";
+    case DBSQL_TYPE_MAP: return "+m";
+    case DBSQL_TYPE_STRUCT: return "+s";
+    default: return carrier(type); /* text for VARIANT and everything that is new */
   }
 }
 
