@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "session/sql_words.h"
 
 static void forget(char **slot) {
   mem_free(*slot);
@@ -26,64 +26,11 @@ void place_free(struct session_place *place) {
   forget(&place->zone);
 }
 
-/* ---- the little of SQL that is needed ---- */
-
-struct scan {
-  const char *at, *end;
-};
-
-static void skip_blanks(struct scan *in) {
-  for (;;) {
-    while (in->at < in->end && text_is_space(*in->at)) in->at++;
-    if (in->end - in->at >= 2 && in->at[0] == '-' && in->at[1] == '-') {
-      while (in->at < in->end && *in->at != '\n') in->at++;
-    } else if (in->end - in->at >= 2 && in->at[0] == '/' && in->at[1] == '*') {
-      int depth = 0; /* comments nest */
-      while (in->at < in->end) {
-        bool pair = in->end - in->at >= 2;
-        if (pair && in->at[0] == '/' && in->at[1] == '*') {
-          depth++;
-          in->at += 2;
-        } else if (pair && in->at[0] == '*' && in->at[1] == '/') {
-          in->at += 2;
-          if (--depth == 0) break;
-        } else {
-          in->at++;
-        }
-      }
-    } else {
-      return;
-    }
-  }
-}
-
-static bool is_word_byte(char c) {
-  return text_is_alpha(c) || text_is_digit(c) || c == '_' || (unsigned char)c >= 0x80;
-}
-
-static struct slice next_word(struct scan *in) {
-  skip_blanks(in);
-  const char *start = in->at;
-  while (in->at < in->end && is_word_byte(*in->at)) in->at++;
-  return slice_of(start, (size_t)(in->at - start));
-}
-
-static bool is(struct slice word, const char *text) {
-  return text_equal_nocase_n((const char *)word.data, word.size, text, strlen(text));
-}
-
-static bool accept(struct scan *in, const char *text) {
-  struct scan before = *in;
-  if (is(next_word(in), text)) return true;
-  *in = before;
-  return false;
-}
-
 /* A word or a name in back-ticks. NULL: there is none, or there is no memory. */
-static char *take_name(struct scan *in) {
-  skip_blanks(in);
+static char *take_name(struct sql_words *in) {
+  sql_skip_blanks(in);
   if (in->at >= in->end || *in->at != '`') {
-    struct slice word = next_word(in);
+    struct slice word = sql_next_word(in);
     return word.size ? mem_strndup((const char *)word.data, word.size) : NULL;
   }
   struct buf name = BUF_INIT;
@@ -99,39 +46,26 @@ static char *take_name(struct scan *in) {
   return NULL;
 }
 
-static bool at_end(struct scan *in) {
-  skip_blanks(in);
-  while (in->at < in->end && *in->at == ';') {
-    in->at++;
-    skip_blanks(in);
-  }
-  return in->at == in->end;
-}
-
 struct slice place_first_word(struct slice sql, bool *bracket) {
-  struct scan in = {(const char *)sql.data, (const char *)sql.data + sql.size};
+  struct sql_words in = sql_words_of(sql);
   *bracket = false;
   for (;;) {
-    skip_blanks(&in);
+    sql_skip_blanks(&in);
     if (in.at >= in.end || (*in.at != ';' && *in.at != '(')) break;
     if (*in.at == '(') *bracket = true;
     in.at++;
   }
-  return next_word(&in);
+  return sql_next_word(&in);
 }
 
 /* ---- statements ---- */
 
-static void note_use(struct session_place *place, struct scan *in, bool plain) {
-  bool of_catalog = accept(in, "CATALOG");
-  bool of_schema = !of_catalog && (accept(in, "SCHEMA") || accept(in, "DATABASE") || accept(in, "NAMESPACE"));
+static void note_use(struct session_place *place, struct sql_words *in, bool plain) {
+  bool of_catalog = sql_accept_word(in, "CATALOG");
+  bool of_schema = !of_catalog && (sql_accept_word(in, "SCHEMA") || sql_accept_word(in, "DATABASE") || sql_accept_word(in, "NAMESPACE"));
   char *first = take_name(in), *second = NULL;
-  skip_blanks(in);
-  if (in->at < in->end && *in->at == '.') {
-    in->at++;
-    second = take_name(in);
-  }
-  bool good = first && at_end(in);
+  if (sql_accept_symbol(in, '.')) second = take_name(in);
+  bool good = first && sql_at_end(in);
   if (good && of_catalog && !second) {
     set(&place->catalog, first, strlen(first));
     set(&place->schema, "default", 7);
@@ -148,10 +82,10 @@ static void note_use(struct session_place *place, struct scan *in, bool plain) {
   mem_free(second);
 }
 
-static void note_set(struct session_place *place, struct scan *in) {
-  if (accept(in, "CATALOG")) {
+static void note_set(struct session_place *place, struct sql_words *in) {
+  if (sql_accept_word(in, "CATALOG")) {
     char *name = take_name(in);
-    if (name && at_end(in)) {
+    if (name && sql_at_end(in)) {
       set(&place->catalog, name, strlen(name));
       set(&place->schema, "default", 7);
     } else {
@@ -161,27 +95,23 @@ static void note_set(struct session_place *place, struct scan *in) {
     mem_free(name);
     return;
   }
-  if (accept(in, "AUTOCOMMIT")) return;
+  if (sql_accept_word(in, "AUTOCOMMIT")) return;
   forget(&place->zone); /* it may have been this setting, under one of its names */
 }
 
 void place_note(struct session_place *place, struct slice sql, bool plain) {
-  struct scan in = {(const char *)sql.data, (const char *)sql.data + sql.size};
-  skip_blanks(&in);
-  while (in.at < in.end && *in.at == ';') {
-    in.at++;
-    skip_blanks(&in);
-  }
-  struct slice word = next_word(&in);
-  if (is(word, "USE")) {
+  struct sql_words in = sql_words_of(sql);
+  sql_at_end(&in);
+  struct slice word = sql_next_word(&in);
+  if (sql_word_is(word, "USE")) {
     note_use(place, &in, plain);
-  } else if (is(word, "SET")) {
+  } else if (sql_word_is(word, "SET")) {
     note_set(place, &in);
-  } else if (is(word, "RESET")) {
+  } else if (sql_word_is(word, "RESET")) {
     forget(&place->zone);
-  } else if (is(word, "BEGIN") && (accept(&in, "TRANSACTION") || accept(&in, "WORK"))) {
+  } else if (sql_word_is(word, "BEGIN") && (sql_accept_word(&in, "TRANSACTION") || sql_accept_word(&in, "WORK"))) {
     return;
-  } else if (is(word, "BEGIN") || is(word, "EXECUTE") || is(word, "DECLARE") || is(word, "CALL")) {
+  } else if (sql_word_is(word, "BEGIN") || sql_word_is(word, "EXECUTE") || sql_word_is(word, "DECLARE") || sql_word_is(word, "CALL")) {
     place_free(place); /* what such a text did nobody tells */
   }
 }

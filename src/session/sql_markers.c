@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "session/sql_words.h"
 
 enum token_kind { TOKEN_NONE, TOKEN_WORD, TOKEN_NAME, TOKEN_TEXT, TOKEN_NUMBER, TOKEN_MARKER, TOKEN_SYMBOL };
 
@@ -32,11 +33,6 @@ static char peek(const struct scanner *in, size_t at) {
   return at < in->size ? in->text[at] : 0;
 }
 
-/* Letters, digits and `_` as in Spark's IDENTIFIER; what is not ASCII counts as a letter. */
-static bool is_word_byte(char c) {
-  return text_is_alpha(c) || text_is_digit(c) || c == '_' || (unsigned char)c >= 0x80;
-}
-
 static bool is_word(const struct scanner *in, struct token token, const char *word) {
   return token.kind == TOKEN_WORD && text_equal_nocase_n(in->text + token.start, token.end - token.start, word, strlen(word));
 }
@@ -52,44 +48,10 @@ static bool is_one_of(const struct scanner *in, struct token token, const char *
   return false;
 }
 
-/* ---- What lies between tokens -------------------------------------------------------------------------------------------- */
-
-/* A comment nests; a hint, which begins with a plus sign, is no comment: what is in it are tokens. */
-static void skip_comment(struct scanner *in) {
-  size_t depth = 0;
-  do {
-    if (in->at >= in->size) {
-      in->out->is_unclosed = true;
-      return;
-    }
-    if (in->text[in->at] == '/' && peek(in, in->at + 1) == '*') {
-      depth++;
-      in->at += 2;
-    } else if (in->text[in->at] == '*' && peek(in, in->at + 1) == '/') {
-      depth--;
-      in->at += 2;
-    } else {
-      in->at++;
-    }
-  } while (depth);
-}
-
 static void skip_blank(struct scanner *in) {
-  while (in->at < in->size) {
-    char c = in->text[in->at];
-    if (text_is_space(c)) {
-      in->at++;
-    } else if (c == '-' && peek(in, in->at + 1) == '-') {
-      /* A backslash at its end makes the comment go on in the next line. */
-      while (in->at < in->size && in->text[in->at] != '\n' && in->text[in->at] != '\r') {
-        in->at += in->text[in->at] == '\\' && peek(in, in->at + 1) == '\n' ? 2 : 1;
-      }
-    } else if (c == '/' && peek(in, in->at + 1) == '*' && peek(in, in->at + 2) != '+') {
-      skip_comment(in);
-    } else {
-      return;
-    }
-  }
+  struct sql_words rest = {in->text + in->at, in->text + in->size};
+  if (!sql_skip_blanks(&rest)) in->out->is_unclosed = true;
+  in->at = (size_t)(rest.at - in->text);
 }
 
 /* ---- Tokens -------------------------------------------------------------------------------------------------------------- */
@@ -115,7 +77,7 @@ static void skip_quoted(struct scanner *in, bool backslash, bool doubled) {
 
 /* Digits with a fraction, an exponent, a suffix (1.5e3BD); also a name that begins with a digit. */
 static void skip_number(struct scanner *in) {
-  while (is_word_byte(peek(in, in->at))) {
+  while (sql_is_word_byte(peek(in, in->at))) {
     bool exponent = text_lower(in->text[in->at]) == 'e';
     in->at++;
     if (exponent && (peek(in, in->at) == '-' || peek(in, in->at) == '+') && text_is_digit(peek(in, in->at + 1))) in->at++;
@@ -128,13 +90,13 @@ static void skip_number(struct scanner *in) {
 
 static void skip_word(struct scanner *in) {
   size_t start = in->at;
-  while (is_word_byte(peek(in, in->at))) in->at++;
+  while (sql_is_word_byte(peek(in, in->at))) in->at++;
   bool letters = true;
   for (size_t i = start; i < in->at; i++) letters = letters && (text_is_alpha(in->text[i]) || (unsigned char)in->text[i] >= 0x80);
   if (!letters || peek(in, in->at) != ':' || peek(in, in->at + 1) != '/' || peek(in, in->at + 2) != '/') return;
   /* An address is one token: dbfs://path?x */
   size_t end = in->at + 3;
-  while (is_word_byte(peek(in, end)) || (peek(in, end) && strchr("/-.?=&#%", peek(in, end)))) end++;
+  while (sql_is_word_byte(peek(in, end)) || (peek(in, end) && strchr("/-.?=&#%", peek(in, end)))) end++;
   if (end > in->at + 3) in->at = end;
 }
 
@@ -155,7 +117,7 @@ static struct token next_token(struct scanner *in) {
     if (c == '.') in->at++;
     skip_number(in);
     token.kind = TOKEN_NUMBER;
-  } else if (is_word_byte(c)) {
+  } else if (sql_is_word_byte(c)) {
     skip_word(in);
     token.kind = TOKEN_WORD;
   } else {
@@ -258,14 +220,14 @@ static void take_colon(struct scanner *in, struct token *token) {
   if (!colon_begins_marker(in, token->start, &doubtful)) return;
   skip_blank(in);
   struct token name = {TOKEN_NONE, 0, 0};
-  if (in->at < in->size && (is_word_byte(in->text[in->at]) || in->text[in->at] == '`') && !in->out->is_unclosed) {
+  if (in->at < in->size && (sql_is_word_byte(in->text[in->at]) || in->text[in->at] == '`') && !in->out->is_unclosed) {
     name.start = in->at;
     if (in->text[in->at] == '`') {
       name.kind = TOKEN_NAME;
       skip_quoted(in, false, true);
     } else {
       name.kind = TOKEN_WORD;
-      while (is_word_byte(peek(in, in->at))) in->at++;
+      while (sql_is_word_byte(peek(in, in->at))) in->at++;
     }
     name.end = in->at;
   }
@@ -352,7 +314,7 @@ static void follow_struct(struct scanner *in, struct token token) {
 
 dbsql_status sql_markers_scan(struct slice sql, struct sql_markers *markers, dbsql_error **error) {
   *markers = (struct sql_markers){0};
-  struct scanner in = {.text = (const char *)sql.data, .size = sql.size, .out = markers, .insert = INSERT_FIRST};
+  struct scanner in = {.text = sql_words_of(sql).at, .size = sql.size, .out = markers, .insert = INSERT_FIRST};
   for (;;) {
     skip_blank(&in);
     if (in.at >= in.size || in.no_memory || markers->is_unclosed) break;

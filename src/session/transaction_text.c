@@ -3,82 +3,23 @@
 
 #include "backend/backend.h"
 #include "base/error.h"
-#include "base/text.h"
+#include "session/sql_words.h"
 #include "session/transaction.h"
 
-struct scan {
-  const char *at, *end;
-};
-
-/* Comments in brackets lie in each other (Spark's grammar). */
-static void skip_blanks(struct scan *scan) {
-  while (scan->at < scan->end) {
-    size_t left = (size_t)(scan->end - scan->at);
-    if (text_is_space(*scan->at)) {
-      scan->at++;
-    } else if (left >= 2 && memcmp(scan->at, "--", 2) == 0) {
-      const char *line = memchr(scan->at, '\n', left);
-      scan->at = line ? line + 1 : scan->end;
-    } else if (left >= 2 && memcmp(scan->at, "/*", 2) == 0) {
-      size_t depth = 0;
-      do {
-        left = (size_t)(scan->end - scan->at);
-        if (left < 2) {
-          scan->at = scan->end;
-          return;
-        }
-        bool open = memcmp(scan->at, "/*", 2) == 0, close = memcmp(scan->at, "*/", 2) == 0;
-        if (open) depth++;
-        if (close) depth--;
-        scan->at += open || close ? 2 : 1;
-      } while (depth > 0);
-    } else {
-      return;
-    }
-  }
-}
-
-static bool is_word_char(char c) {
-  return text_is_alpha(c) || text_is_digit(c) || c == '_';
-}
-
-static bool accept(struct scan *scan, const char *word) {
-  skip_blanks(scan);
-  size_t length = 0, left = (size_t)(scan->end - scan->at);
-  while (length < left && is_word_char(scan->at[length])) length++;
-  if (length == 0 || !text_equal_nocase_n(scan->at, length, word, strlen(word))) return false;
-  scan->at += length;
-  return true;
-}
-
-static bool accept_symbol(struct scan *scan, char symbol) {
-  skip_blanks(scan);
-  if (scan->at == scan->end || *scan->at != symbol) return false;
-  scan->at++;
-  return true;
-}
-
-static bool at_end(struct scan *scan) {
-  while (accept_symbol(scan, ';')) {
-  }
-  return scan->at == scan->end;
-}
-
 enum transaction_verb transaction_verb(struct slice sql) {
-  struct scan scan = {(const char *)sql.data, (const char *)sql.data + sql.size};
-  if (sql.size == 0) return TRANSACTION_VERB_NONE;
-  if (accept(&scan, "COMMIT")) return TRANSACTION_VERB_COMMIT;
-  if (accept(&scan, "ROLLBACK")) return TRANSACTION_VERB_ROLLBACK;
-  if (accept(&scan, "BEGIN")) {
-    if (accept(&scan, "TRANSACTION") || accept(&scan, "WORK")) return TRANSACTION_VERB_BEGIN;
-    return accept(&scan, "ATOMIC") ? TRANSACTION_VERB_NONE : TRANSACTION_VERB_SCRIPT;
+  struct sql_words in = sql_words_of(sql);
+  if (sql_accept_word(&in, "COMMIT")) return TRANSACTION_VERB_COMMIT;
+  if (sql_accept_word(&in, "ROLLBACK")) return TRANSACTION_VERB_ROLLBACK;
+  if (sql_accept_word(&in, "BEGIN")) {
+    if (sql_accept_word(&in, "TRANSACTION") || sql_accept_word(&in, "WORK")) return TRANSACTION_VERB_BEGIN;
+    return sql_accept_word(&in, "ATOMIC") ? TRANSACTION_VERB_NONE : TRANSACTION_VERB_SCRIPT;
   }
-  if (!accept(&scan, "SET") || !accept(&scan, "AUTOCOMMIT")) return TRANSACTION_VERB_NONE;
-  if (at_end(&scan)) return TRANSACTION_VERB_ASK;
-  if (!accept_symbol(&scan, '=')) return TRANSACTION_VERB_SCRIPT;
-  bool on = accept(&scan, "TRUE") || accept(&scan, "1");
-  bool off = !on && (accept(&scan, "FALSE") || accept(&scan, "0"));
-  if ((!on && !off) || !at_end(&scan)) return TRANSACTION_VERB_SCRIPT;
+  if (!sql_accept_word(&in, "SET") || !sql_accept_word(&in, "AUTOCOMMIT")) return TRANSACTION_VERB_NONE;
+  if (sql_at_end(&in)) return TRANSACTION_VERB_ASK;
+  if (!sql_accept_symbol(&in, '=')) return TRANSACTION_VERB_SCRIPT;
+  bool on = sql_accept_word(&in, "TRUE") || sql_accept_word(&in, "1");
+  bool off = !on && (sql_accept_word(&in, "FALSE") || sql_accept_word(&in, "0"));
+  if ((!on && !off) || !sql_at_end(&in)) return TRANSACTION_VERB_SCRIPT;
   return on ? TRANSACTION_VERB_ON : TRANSACTION_VERB_OFF;
 }
 
